@@ -1,0 +1,18 @@
+//! Client for the Lessor HTTP API (and any server that speaks the same `/v1` API).
+//!
+//! [`Client`] sends one request at a time with the headers, retries, redirects and TLS settings the
+//! field's command line clients use, and gives back either a [`Response`] or a typed [`Error`].
+
+mod client;
+mod config;
+mod error;
+mod request;
+mod tls;
+mod token;
+
+pub use client::Client;
+pub use config::{Config, DEFAULT_ADDRESS, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT};
+pub use error::{ApiError, Error};
+pub use request::{Method, Request, Response};
+pub use tls::{PemSource, TlsSettings};
+pub use token::Token;

@@ -1,0 +1,67 @@
+//! What a handler may know and use while it answers.
+use crate::{Clock, Result, Secret, View};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// The mount a request arrived at.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// With a trailing slash: `team-a/aws/`.
+    pub path: String,
+    /// Stable through moves: `aws_1a2b3c4d`.
+    pub accessor: String,
+    /// Names the mount's storage; never changes.
+    pub uuid: String,
+    /// Lease TTL when neither caller nor engine names one (the system's default already filled in).
+    pub default_ttl: Duration,
+    /// Upper bound of every lease of the mount (the system's already filled in).
+    pub max_ttl: Duration,
+    /// The mount's options, such as `version`.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// `root`, `token`, `userpass-bob`.
+    pub display_name: String,
+    /// The token's accessor.
+    pub accessor: String,
+    /// The identity entity, or empty.
+    pub entity_id: String,
+}
+
+/// Named password policies, kept by core.
+#[async_trait]
+pub trait PasswordPolicies: Send + Sync {
+    /// A password by the named policy.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] `no password policy found` when there is none of that name.
+    async fn generate(&self, policy: &str) -> Result<Secret>;
+}
+
+/// Everything a handler and the lease protocol need beside the parameters.
+#[derive(Clone)]
+pub struct Context {
+    /// The mount.
+    pub mount: Arc<Mount>,
+    /// The mount's own storage.
+    pub view: View,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Password policies.
+    pub policies: Arc<dyn PasswordPolicies>,
+    /// Who asks; empty in background work.
+    pub caller: Caller,
+    /// The request path behind the mount (`creds/app`); empty in background work.
+    pub path: String,
+}
+
+impl Context {
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,101 @@
+//! Durations as Vault's clients write and read them.
+use std::time::Duration;
+
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Below zero.
+    #[error("cannot provide negative value '{0}'")]
+    Negative(String),
+    /// Not a duration at all.
+    #[error("invalid duration {0:?}: use seconds (3600) or units (90m, 1h30m, 2d)")]
+    Invalid(String),
+}
+
+/// Parses whole or fractional seconds without a unit, Go durations (`1h30m`, `1.5h`, `100ms`) and days (`2d`).
+///
+/// # Errors
+/// When the text is none of these, or negative.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    let text = text.trim();
+    let invalid = || DurationError::Invalid(text.to_owned());
+    if text.is_empty() {
+        return Ok(Duration::ZERO);
+    }
+    if text.starts_with('-') {
+        return Err(DurationError::Negative(text.to_owned()));
+    }
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    let mut total = 0f64;
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let amount: f64 = rest[..digits].parse().map_err(|_| invalid())?;
+        let unit_end =
+            rest[digits..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |at| digits + at);
+        let seconds = match &rest[digits..unit_end] {
+            "ns" => 1e-9,
+            "us" | "µs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return Err(invalid()),
+        };
+        total += amount * seconds;
+        rest = &rest[unit_end..];
+    }
+    Duration::try_from_secs_f64(total).map_err(|_| invalid())
+}
+
+/// The Go spelling of a duration: `1h0m0s`, `90ms`, `0s`.
+pub fn go_string(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let nanos = duration.subsec_nanos();
+    if seconds == 0 && nanos > 0 {
+        return match nanos {
+            n if n % 1_000_000 == 0 => format!("{}ms", n / 1_000_000),
+            n if n % 1000 == 0 => format!("{}µs", n / 1000),
+            n => format!("{n}ns"),
+        };
+    }
+    let fraction = format!("{nanos:09}");
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}{dot}{fraction}s"),
+        (0, _) => format!("{minutes}m{rest}{dot}{fraction}s"),
+        _ => format!("{hours}h{minutes}m{rest}{dot}{fraction}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_what_vault_parses() {
+        for (text, seconds) in [("0", 0), ("3600", 3600), ("1h30m", 5400), ("1.5h", 5400), ("2d", 172_800), ("", 0)] {
+            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(parse("100ms"), Ok(Duration::from_millis(100)));
+        for text in ["-5", "abc", "1h30", "1x", ".", "1e999h"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_as_go_does() {
+        for (seconds, text) in [(0, "0s"), (90, "1m30s"), (3600, "1h0m0s"), (2_764_800, "768h0m0s")] {
+            assert_eq!(go_string(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(go_string(Duration::from_millis(1500)), "1.5s");
+    }
+}

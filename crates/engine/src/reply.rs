@@ -1,0 +1,90 @@
+//! What a handler answers.
+use crate::{Grant, Terms};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A planned credential that core is to create and lease.
+pub struct Issue {
+    /// The plan.
+    pub grant: Grant,
+    /// TTL and bound by role or configuration.
+    pub terms: Terms,
+    /// TTL the caller asked for, where the endpoint takes one.
+    pub ttl: Option<Duration>,
+    /// Whether the lease can be renewed.
+    pub renewable: bool,
+}
+
+/// The kinds of answer.
+pub enum Outcome {
+    /// 204, or 200 when there are warnings.
+    Empty,
+    /// 200 with `data`.
+    Data(Map<String, Value>),
+    /// 200 with `data.keys`, or 404 when there are none.
+    List(Vec<String>),
+    /// 404 with an empty `errors` list (or an envelope, when there are warnings or data).
+    Missing(Option<Map<String, Value>>),
+    /// Core creates and leases it, then answers with its data.
+    Issue(Box<Issue>),
+    /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
+    Rotate(String),
+}
+
+/// The answer of a handler.
+pub struct Reply {
+    /// What kind.
+    pub outcome: Outcome,
+    /// Shown to the caller beside it.
+    pub warnings: Vec<String>,
+    /// `lease_duration` of an answer without a lease (the hint of KV v1).
+    pub lease_duration: u64,
+    /// Subjects whose rotation schedule changed: core asks [`crate::Rotating::next`] for each of them.
+    pub reschedule: Vec<String>,
+}
+
+impl From<Outcome> for Reply {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, warnings: Vec::new(), lease_duration: 0, reschedule: Vec::new() }
+    }
+}
+
+impl Reply {
+    /// 204.
+    pub fn empty() -> Self {
+        Outcome::Empty.into()
+    }
+    /// 200 with the fields of a JSON object; anything else becomes an empty object.
+    pub fn data(data: Value) -> Self {
+        let Value::Object(map) = data else { return Outcome::Data(Map::new()).into() };
+        Outcome::Data(map).into()
+    }
+    /// A list of names.
+    pub fn list(keys: Vec<String>) -> Self {
+        Outcome::List(keys).into()
+    }
+    /// 404.
+    pub fn missing() -> Self {
+        Outcome::Missing(None).into()
+    }
+    /// A planned credential.
+    pub fn issue(issue: Issue) -> Self {
+        Outcome::Issue(Box::new(issue)).into()
+    }
+    /// A rotation of `subject`.
+    pub fn rotate(subject: impl Into<String>) -> Self {
+        Outcome::Rotate(subject.into()).into()
+    }
+    /// Adds a warning.
+    #[must_use]
+    pub fn warn(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
+        self
+    }
+    /// Asks core to schedule the subject's rotation anew.
+    #[must_use]
+    pub fn reschedule(mut self, subject: impl Into<String>) -> Self {
+        self.reschedule.push(subject.into());
+        self
+    }
+}
