@@ -18,6 +18,7 @@ pub mod password_policy;
 pub mod path;
 pub mod reply;
 pub mod secret;
+pub mod simulation;
 pub mod template;
 pub mod view;
 

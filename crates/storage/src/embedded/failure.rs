@@ -33,7 +33,7 @@ const DAMAGED: &str = "the database file is damaged; restore a backup";
 
 fn hint(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
-        ErrorCode::DiskFull => "the disk is full; free some space, nothing was written",
+        ErrorCode::DiskFull => "the disk is full; free some space",
         ErrorCode::SystemIoFailure => "the disk failed to read or write; see the system log",
         ErrorCode::ReadOnly => "the store cannot be written; check the owner and permissions of its directory",
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {

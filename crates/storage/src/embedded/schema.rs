@@ -27,19 +27,22 @@ pub(super) struct Options {
 
 /// Creates the directory, readable by its owner only, and makes its existence durable.
 pub(super) fn create_directory(directory: &Path) -> Result<()> {
+    let fault = |error: std::io::Error| failure::file("cannot create", directory, &error);
+    let absolute = std::path::absolute(directory).map_err(fault)?;
+    let missing = absolute.ancestors().take_while(|level| !level.exists()).count();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| failure::file("cannot create", directory, &error))?;
-    // Only a flush of the parent makes a new directory survive a power cut.
-    let absolute = std::path::absolute(directory).map_err(|error| failure::file("cannot find", directory, &error))?;
-    for level in absolute.ancestors().skip(1) {
-        // A parent that may not be opened is not one that was just created.
-        let Ok(opened) = File::open(level) else { break };
-        opened.sync_all().map_err(|error| failure::file("cannot flush", level, &error))?;
-    }
-    Ok(())
+    builder.create(&absolute).map_err(fault)?;
+    // Only a flush of its parent makes a new directory survive a power cut.
+    absolute.ancestors().skip(1).take(missing).try_for_each(flush)
+}
+
+fn flush(directory: &Path) -> Result<()> {
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|error| failure::file("cannot flush", directory, &error))
 }
 
 /// The connection that writes. It creates the tables in an empty file and checks them in any other.
@@ -51,9 +54,7 @@ pub(super) fn open_writer(directory: &Path, options: &Options) -> Result<Connect
     require(&connection, "journal_mode", "wal")?;
     require(&connection, "synchronous", "2")?;
     create_tables(&mut connection)?;
-    File::open(directory)
-        .and_then(|opened| opened.sync_all())
-        .map_err(|error| failure::file("cannot flush", directory, &error))?;
+    flush(directory)?;
     Ok(connection)
 }
 

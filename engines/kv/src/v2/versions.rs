@@ -1,0 +1,58 @@
+//! `delete/`, `undelete/` and `destroy/`: changing several versions at once.
+use super::params::AtVersions;
+use super::record::VersionMeta;
+use super::store::{Store, Turn, data_key};
+use lessor_engine::{Context, Reply, Result, Timestamp};
+use std::sync::Arc;
+
+pub(super) async fn delete(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
+    change(&store, &cx, &at, |version, now| {
+        let readable = version.readable(now);
+        if readable {
+            version.deletion = Some(now);
+        }
+        readable
+    })
+    .await
+}
+
+pub(super) async fn undelete(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
+    change(&store, &cx, &at, |version, _| !version.destroyed && version.deletion.take().is_some()).await
+}
+
+pub(super) async fn destroy(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
+    change(&store, &cx, &at, |version, _| !std::mem::replace(&mut version.destroyed, true)).await
+}
+
+/// Changes the named versions with `change`, which tells whether there was something to change. The data of those
+/// that are destroyed goes in the same commit.
+async fn change(
+    store: &Store,
+    cx: &Context,
+    at: &AtVersions,
+    change: impl Fn(&mut VersionMeta, Timestamp) -> bool,
+) -> Result<Reply> {
+    let numbers = at.numbers()?;
+    let mut turn = Turn::default();
+    loop {
+        let Some(mut entry) = store.load(cx, &at.path).await? else { return Ok(Reply::empty()) };
+        let mut changed = false;
+        for number in &numbers {
+            if let Some(version) = entry.meta.versions.get_mut(number) {
+                changed |= change(version, cx.now());
+            }
+        }
+        if !changed {
+            return Ok(Reply::empty());
+        }
+        let mut changes = entry.changes(&at.path)?;
+        for (number, version) in &entry.meta.versions {
+            if version.destroyed && numbers.contains(number) {
+                changes = changes.delete(&data_key(&at.path, *number));
+            }
+        }
+        if store.commit(cx, &at.path, changes, &mut turn).await? {
+            return Ok(Reply::empty());
+        }
+    }
+}
