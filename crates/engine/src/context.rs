@@ -30,6 +30,8 @@ pub struct Caller {
     pub accessor: String,
     /// The identity entity, or empty.
     pub entity_id: String,
+    /// The token itself, for core's own paths; engines get an empty one.
+    pub token: Secret,
 }
 
 /// Named password policies, kept by core.

@@ -33,6 +33,6 @@ pub use field::{
 pub use jiff::Timestamp;
 pub use lessor_engine_derive::Params;
 pub use path::{Operation, PathSpec, PathTable, Paths};
-pub use reply::{Issue, Outcome, Reply};
+pub use reply::{Issue, LeaseView, Outcome, Reply};
 pub use secret::Secret;
 pub use view::{Changes, View};

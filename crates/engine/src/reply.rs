@@ -27,12 +27,31 @@ pub enum Outcome {
     Missing(Option<Map<String, Value>>),
     /// Core creates and leases it, then answers with its data.
     Issue(Box<Issue>),
+    /// A JSON body without the envelope.
+    Bare(Value),
     /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
     Rotate(String),
 }
 
+/// The lease part of an answer that speaks of a lease without issuing one (a renewal).
+pub struct LeaseView {
+    /// The lease's id.
+    pub id: String,
+    /// What is left of it, in whole seconds.
+    pub duration: u64,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+}
+
 /// The answer of a handler.
 pub struct Reply {
+    /// Another status than the outcome's own, such as 202 for work that goes on behind the answer.
+    pub status: Option<u16>,
+    /// Fills the lease fields of the envelope.
+    pub lease: Option<LeaseView>,
+    /// The `auth` of the envelope: a token that was made or renewed.
+    pub auth: Option<Value>,
+
     /// What kind.
     pub outcome: Outcome,
     /// Shown to the caller beside it.
@@ -45,7 +64,15 @@ pub struct Reply {
 
 impl From<Outcome> for Reply {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, warnings: Vec::new(), lease_duration: 0, reschedule: Vec::new() }
+        Self {
+            status: None,
+            lease: None,
+            auth: None,
+            outcome,
+            warnings: Vec::new(),
+            lease_duration: 0,
+            reschedule: Vec::new(),
+        }
     }
 }
 
@@ -74,6 +101,20 @@ impl Reply {
     /// A rotation of `subject`.
     pub fn rotate(subject: impl Into<String>) -> Self {
         Outcome::Rotate(subject.into()).into()
+    }
+    /// A body without the envelope.
+    pub fn bare(status: u16, body: Value) -> Self {
+        Self { status: Some(status), ..Outcome::Bare(body).into() }
+    }
+    /// Only the `auth` part of the envelope.
+    pub fn auth(auth: Value) -> Self {
+        Self { auth: Some(auth), ..Outcome::Empty.into() }
+    }
+    /// Answers with another status.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
     }
     /// Adds a warning.
     #[must_use]

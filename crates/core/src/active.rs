@@ -1,0 +1,103 @@
+//! What exists while a node is unsealed.
+use crate::audit::Audit;
+use crate::keys::Due;
+use crate::lease::Store;
+use crate::locks::Locks;
+use crate::mount::{Mounted, Mounts};
+use crate::revocation::Lanes;
+use crate::settings::Settings;
+use crate::token::Tokens;
+use jiff::Timestamp;
+use lessor_engine::{Caller, Clock, Context, Error, PasswordPolicies, Result, View};
+use lessor_storage::Storage;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The unsealed node. Everything it knows is in storage; this only holds connections, locks and queues.
+pub struct Active {
+    /// Behind the barrier.
+    pub storage: Arc<dyn Storage>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What the operator decided.
+    pub settings: Arc<Settings>,
+    /// Leases and intents.
+    pub leases: Store,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Mounts.
+    pub mounts: Mounts,
+    /// Audit devices.
+    pub audit: Audit,
+    /// Password policies.
+    pub policies: Arc<dyn PasswordPolicies>,
+    /// One at a time per lease, token and rotation.
+    pub locks: Locks,
+    /// The revocation queues.
+    pub lanes: Lanes,
+    /// Revocation is switched off.
+    pub paused: AtomicBool,
+    /// Ends everything below.
+    pub stop: CancellationToken,
+    /// What runs behind the requests.
+    pub tasks: TaskTracker,
+    pub(crate) wake: Notify,
+    pub(crate) next_due: AtomicI64,
+}
+
+impl Active {
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+    /// What an engine gets of a mount.
+    pub fn context(&self, mounted: &Mounted, caller: Caller, path: &str) -> Context {
+        let entry = &mounted.entry;
+        Context {
+            mount: Arc::new(entry.for_engine(self.settings.default_ttl, self.settings.max_ttl)),
+            view: View::new(Arc::clone(&self.storage), entry.storage_prefix()),
+            clock: Arc::clone(&self.clock),
+            policies: Arc::clone(&self.policies),
+            caller,
+            path: path.to_owned(),
+        }
+    }
+    /// The mount and its context for work that no caller waits for.
+    ///
+    /// # Errors
+    /// When there is no such mount.
+    pub fn background(&self, uuid: &str) -> Result<(Arc<Mounted>, Context)> {
+        let mounted = self.mounts.by_uuid(uuid);
+        let mounted = mounted.ok_or_else(|| Error::Internal(format!("no mount has the uuid {uuid}")))?;
+        let context = self.context(&mounted, Caller::default(), "");
+        Ok((mounted, context))
+    }
+    /// Bounds a call to a platform.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the time is over, else what the call says.
+    pub async fn bounded<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.settings.platform_timeout;
+        tokio::time::timeout(limit, call)
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable(format!("no answer within {} s", limit.as_secs()))))
+    }
+    /// Tells the reaper of something that was made durable with this due time.
+    pub fn wake_for(&self, due: &Due) {
+        if due.at < self.next_due.load(Ordering::Acquire) {
+            self.wake.notify_one();
+        }
+    }
+    /// Whether the reaper leaves everything alone.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+    /// Switches revocation on.
+    pub fn resume(&self) {
+        self.paused.store(false, Ordering::Release);
+        self.wake.notify_one();
+    }
+}

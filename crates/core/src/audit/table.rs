@@ -1,0 +1,158 @@
+//! The enabled devices.
+use super::device::Device;
+use super::record::{Line, hash};
+use aws_lc_rs::hmac;
+use lessor_engine::{Error, Result};
+use lessor_storage::{Batch, Expect, Storage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Mutex;
+
+const TABLE: &str = "core/audit";
+
+/// What is kept of a device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceEntry {
+    /// With a trailing slash.
+    pub path: String,
+    /// `file`.
+    pub kind: String,
+    /// For people.
+    pub description: String,
+    /// `file_path`, `mode`, `log_raw`.
+    pub options: BTreeMap<String, String>,
+    /// Shown.
+    pub local: bool,
+    /// The key of its hashes, hexadecimal.
+    pub salt: String,
+}
+
+struct Open {
+    entry: DeviceEntry,
+    device: Device,
+    salt: hmac::Key,
+    raw: bool,
+}
+
+/// All devices.
+pub struct Audit {
+    storage: Arc<dyn Storage>,
+    devices: RwLock<Arc<Vec<Arc<Open>>>>,
+    change: Mutex<()>,
+}
+
+impl Open {
+    fn new(entry: DeviceEntry) -> Result<Self> {
+        if entry.kind != "file" {
+            return Err(Error::invalid(format!("unknown backend type: \"{}\": only file exists", entry.kind)));
+        }
+        let path = entry.options.get("file_path").or_else(|| entry.options.get("path"));
+        let path = path.ok_or_else(|| Error::invalid("file_path is required"))?;
+        let mode = entry.options.get("mode").map_or("0600", String::as_str);
+        let mode = u32::from_str_radix(mode, 8)
+            .map_err(|_| Error::invalid(format!("mode '{mode}' is no octal number such as 0600")))?;
+        let path = if path == "stdout" { "/dev/stdout" } else { path };
+        let device = Device::open(PathBuf::from(path), if mode == 0 { 0o600 } else { mode }).map_err(|error| {
+            Error::invalid(format!("sanity check failed; unable to open \"{path}\" for writing: {error}"))
+        })?;
+        let salt = hex::decode(&entry.salt).map_err(|error| Error::Internal(error.to_string()))?;
+        let raw = entry.options.get("log_raw").is_some_and(|raw| matches!(raw.as_str(), "true" | "1"));
+        Ok(Self { salt: hmac::Key::new(hmac::HMAC_SHA256, &salt), entry, device, raw })
+    }
+}
+
+impl Audit {
+    /// Opens every enabled device.
+    ///
+    /// # Errors
+    /// When storage fails or a device cannot be opened: then nothing may be served.
+    pub async fn load(storage: Arc<dyn Storage>) -> Result<Self> {
+        let audit = Self { storage, devices: RwLock::default(), change: Mutex::default() };
+        let devices: Vec<Arc<Open>> =
+            audit.read().await?.0.into_iter().map(|entry| Open::new(entry).map(Arc::new)).collect::<Result<_>>()?;
+        audit.install(devices);
+        Ok(audit)
+    }
+    async fn read(&self) -> Result<(Vec<DeviceEntry>, Expect)> {
+        Ok(match self.storage.get(TABLE).await? {
+            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
+            None => (Vec::new(), Expect::Absent),
+        })
+    }
+    fn install(&self, devices: Vec<Arc<Open>>) {
+        *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+    }
+    fn devices(&self) -> Arc<Vec<Arc<Open>>> {
+        self.devices.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The enabled devices.
+    pub fn entries(&self) -> Vec<DeviceEntry> {
+        self.devices().iter().map(|open| open.entry.clone()).collect()
+    }
+    async fn store(&self, devices: &[Arc<Open>], expect: Expect) -> Result<()> {
+        let entries: Vec<&DeviceEntry> = devices.iter().map(|open| &open.entry).collect();
+        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&entries)?);
+        Ok(self.storage.commit(batch).await?)
+    }
+    /// Enables a device; its salt is made here.
+    ///
+    /// # Errors
+    /// When the path is taken or the file cannot be opened.
+    pub async fn enable(&self, mut entry: DeviceEntry) -> Result<()> {
+        let _one = self.change.lock().await;
+        let mut devices = self.devices().to_vec();
+        if devices.iter().any(|open| open.entry.path == entry.path) {
+            return Err(Error::invalid(format!("path already in use: {}", entry.path)));
+        }
+        entry.salt = hex::encode(crate::barrier::Key::random()?.expose());
+        devices.push(Arc::new(Open::new(entry)?));
+        let (_, expect) = self.read().await?;
+        self.store(&devices, expect).await?;
+        self.install(devices);
+        Ok(())
+    }
+    /// Disables a device; unknown is success.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn disable(&self, path: &str) -> Result<()> {
+        let _one = self.change.lock().await;
+        let mut devices = self.devices().to_vec();
+        devices.retain(|open| open.entry.path != path);
+        let (_, expect) = self.read().await?;
+        self.store(&devices, expect).await?;
+        self.install(devices);
+        Ok(())
+    }
+    /// The hash that the device at `path` writes for `text`.
+    pub fn hash(&self, path: &str, text: &str) -> Option<String> {
+        self.devices().iter().find(|open| open.entry.path == path).map(|open| hash(&open.salt, text))
+    }
+    /// Opens every file anew.
+    pub async fn reopen(&self) {
+        for open in self.devices().iter() {
+            open.device.reopen().await;
+        }
+    }
+    /// Writes to every device; one that takes the line is enough.
+    ///
+    /// # Errors
+    /// When devices are enabled and none took it.
+    pub async fn write(&self, line: impl FnOnce() -> Line) -> Result<()> {
+        let devices = self.devices();
+        if devices.is_empty() {
+            return Ok(());
+        }
+        let line = line();
+        let mut written = false;
+        for open in devices.iter() {
+            match open.device.write(line.bytes(&open.salt, open.raw)).await {
+                Ok(()) => written = true,
+                Err(error) => tracing::error!(device = open.entry.path, %error, "audit device failed"),
+            }
+        }
+        if written { Ok(()) } else { Err(Error::Internal("no audit device took the record: not served".into())) }
+    }
+}

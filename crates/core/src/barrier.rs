@@ -1,0 +1,121 @@
+//! Encryption of everything that is stored: AES-256-GCM under a keyring that only an unsealed node holds.
+//!
+//! A value is `version(1) term(4, big endian) nonce(12) ciphertext tag(16)`; the storage key is the associated
+//! data, so a value that was moved under another key is refused like one with a flipped bit.
+mod cipher;
+mod keyring;
+
+pub use cipher::{Key, decrypt, encrypt};
+pub use keyring::{KeyStatus, Keyring};
+
+use async_trait::async_trait;
+use lessor_storage::{Batch, Entry, Error, Expect, Result, Storage, Write};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Where the keyring lies, encrypted with the root key. Everything else below `core/` that has to be read while
+/// sealed lies in [`crate::seal`]'s keys.
+pub const KEYRING: &str = "core/keyring";
+
+/// Storage that encrypts. Every call fails with [`Error::Sealed`] while it holds no keyring.
+pub struct Barrier {
+    below: Arc<dyn Storage>,
+    keyring: RwLock<Option<Arc<Keyring>>>,
+}
+
+impl Barrier {
+    /// A sealed barrier over `below`.
+    pub fn new(below: Arc<dyn Storage>) -> Self {
+        Self { below, keyring: RwLock::new(None) }
+    }
+    fn keyring(&self) -> Result<Arc<Keyring>> {
+        self.keyring.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Sealed)
+    }
+    fn set(&self, keyring: Option<Keyring>) {
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring.map(Arc::new);
+    }
+    /// Whether it holds no keyring.
+    pub fn is_sealed(&self) -> bool {
+        self.keyring().is_err()
+    }
+    /// Forgets the keyring; it is wiped as soon as the last running call lets go of it.
+    pub fn seal(&self) {
+        self.set(None);
+    }
+    /// The writes that create the keyring under a fresh root key, for a commit together with the seal's own.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn create(root: &Key, now: i64) -> Result<Batch> {
+        let keyring = Keyring::fresh(now)?;
+        let batch = Batch::new().put(KEYRING, keyring.seal(root)?);
+        Ok(batch.expect(KEYRING, Expect::Absent))
+    }
+    /// Reads the keyring with the root key.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the key does not fit.
+    pub async fn unseal(&self, root: &Key) -> Result<()> {
+        let Some(entry) = self.below.get(KEYRING).await? else {
+            return Err(Error::Corrupt { key: KEYRING.into(), reason: "it is missing".into() });
+        };
+        self.set(Some(Keyring::open(root, &entry.value)?));
+        Ok(())
+    }
+    /// The keyring under another root key, for a commit together with the seal's own writes.
+    ///
+    /// # Errors
+    /// When sealed.
+    pub async fn reseal(&self, root: &Key) -> Result<Batch> {
+        let Some(entry) = self.below.get(KEYRING).await? else { return Err(Error::Sealed) };
+        let sealed = self.keyring()?.seal(root)?;
+        Ok(Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, sealed))
+    }
+    /// Adds a key for new writes; what was written under older ones stays readable.
+    ///
+    /// # Errors
+    /// When sealed, when `root` is not the key the keyring lies under, or when storage fails.
+    pub async fn rotate(&self, root: &Key, now: i64) -> Result<()> {
+        let Some(entry) = self.below.get(KEYRING).await? else { return Err(Error::Sealed) };
+        self.keyring()?;
+        let next = Keyring::open(root, &entry.value)?.rotated(now)?;
+        let batch = Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, next.seal(root)?);
+        self.below.commit(batch).await?;
+        self.set(Some(next));
+        Ok(())
+    }
+    /// Term, age and use of the current key.
+    ///
+    /// # Errors
+    /// When sealed.
+    pub fn key_status(&self) -> Result<KeyStatus> {
+        Ok(self.keyring()?.status())
+    }
+    fn open(keyring: &Keyring, mut entry: Entry) -> Result<Entry> {
+        entry.value = keyring.decrypt(&entry.key, &entry.value)?;
+        Ok(entry)
+    }
+}
+
+#[async_trait]
+impl Storage for Barrier {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let keyring = self.keyring()?;
+        self.below.get(key).await?.map(|entry| Self::open(&keyring, entry)).transpose()
+    }
+    async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+        let keyring = self.keyring()?;
+        let page = self.below.scan(prefix, after, limit).await?;
+        page.into_iter().map(|entry| Self::open(&keyring, entry)).collect()
+    }
+    async fn commit(&self, batch: Batch) -> Result<()> {
+        let keyring = self.keyring()?;
+        let writes = batch.writes.into_iter().map(|write| match write {
+            Write::Put(key, value) => keyring.encrypt(&key, &value).map(|value| Write::Put(key, value)),
+            delete => Ok(delete),
+        });
+        self.below.commit(Batch { expects: batch.expects, writes: writes.collect::<Result<_>>()? }).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

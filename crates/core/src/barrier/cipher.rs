@@ -1,0 +1,60 @@
+//! One key, one message: AES-256-GCM with a random nonce (NIST SP 800-38D).
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand::fill;
+use lessor_storage::{Error, Result};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// 256 bits, wiped on drop, shown by nothing.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// A random key.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn random() -> Result<Self> {
+        let mut bytes = [0; 32];
+        fill(&mut bytes).map_err(|_| Error::Unavailable("the system gives no random numbers".into()))?;
+        Ok(Self(bytes))
+    }
+    /// Takes 32 bytes; `None` for another number of them.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+    /// The bytes.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+    fn cipher(&self) -> Result<LessSafeKey> {
+        let key = UnboundKey::new(&AES_256_GCM, &self.0);
+        key.map(LessSafeKey::new).map_err(|_| Error::Unavailable("the key cannot be used".into()))
+    }
+}
+
+/// `nonce ciphertext tag`, bound to `context`.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn encrypt(key: &Key, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+    let mut nonce = [0; NONCE_LEN];
+    fill(&mut nonce).map_err(|_| Error::Unavailable("the system gives no random numbers".into()))?;
+    let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + 16);
+    sealed.extend_from_slice(&nonce);
+    let mut body = plain.to_vec();
+    key.cipher()?
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut body)
+        .map_err(|_| Error::Unavailable("the value is too large to encrypt".into()))?;
+    sealed.append(&mut body);
+    Ok(sealed)
+}
+
+/// The reverse; `None` when key, context or a single bit is not the same.
+pub fn decrypt(key: &Key, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut body = body.to_vec();
+    let length = key.cipher().ok()?.open_in_place(nonce, Aad::from(context), &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}

@@ -1,0 +1,135 @@
+//! The keys of the barrier, oldest first; the last one encrypts.
+use super::cipher::{Key, decrypt, encrypt};
+use lessor_storage::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const CONTEXT: &[u8] = super::KEYRING.as_bytes();
+
+struct Term {
+    key: Key,
+    installed: i64,
+}
+
+/// Every key that was ever used, in the order of its term (from 1).
+pub struct Keyring {
+    terms: Vec<Term>,
+    encryptions: AtomicU64,
+}
+
+/// What `sys/key-status` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// From 1.
+    pub term: u32,
+    /// Seconds since 1970.
+    pub installed: i64,
+    /// Values encrypted by this process under the current key.
+    pub encryptions: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    key: String,
+    installed: i64,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.key);
+    }
+}
+
+impl Keyring {
+    /// One random key.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn fresh(now: i64) -> Result<Self> {
+        Ok(Self { terms: vec![Term { key: Key::random()?, installed: now }], encryptions: AtomicU64::new(0) })
+    }
+    /// The same keys and a new one behind them.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn rotated(mut self, now: i64) -> Result<Self> {
+        self.terms.push(Term { key: Key::random()?, installed: now });
+        Ok(Self { terms: self.terms, encryptions: AtomicU64::new(0) })
+    }
+    /// Encrypted with the root key.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn seal(&self, root: &Key) -> Result<Vec<u8>> {
+        let records: Vec<Record> = self
+            .terms
+            .iter()
+            .map(|term| Record { key: hex::encode(term.key.expose()), installed: term.installed })
+            .collect();
+        let plain = Zeroizing::new(serde_json::to_vec(&records).map_err(|error| corrupt(&error.to_string()))?);
+        encrypt(root, CONTEXT, &plain)
+    }
+    /// Decrypted with the root key.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the key does not fit.
+    pub fn open(root: &Key, sealed: &[u8]) -> Result<Self> {
+        let plain = decrypt(root, CONTEXT, sealed).map(Zeroizing::new);
+        let plain = plain.ok_or_else(|| corrupt("it was written with another key, or changed since"))?;
+        let records: Vec<Record> = serde_json::from_slice(&plain).map_err(|error| corrupt(&error.to_string()))?;
+        let terms = records.iter().map(|record| {
+            let bytes = hex::decode(&record.key).ok().map(Zeroizing::new)?;
+            Some(Term { key: Key::from_bytes(&bytes)?, installed: record.installed })
+        });
+        let terms: Vec<Term> = terms.collect::<Option<_>>().ok_or_else(|| corrupt("a key has the wrong size"))?;
+        if terms.is_empty() {
+            return Err(corrupt("it is empty"));
+        }
+        Ok(Self { terms, encryptions: AtomicU64::new(0) })
+    }
+    /// Encrypts for `key` under the newest term.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn encrypt(&self, key: &str, plain: &[u8]) -> Result<Vec<u8>> {
+        let Some(term) = self.terms.last() else { return Err(Error::Sealed) };
+        self.encryptions.fetch_add(1, Ordering::Relaxed);
+        let mut value = vec![VERSION];
+        value.extend_from_slice(&self.newest().to_be_bytes());
+        value.append(&mut encrypt(&term.key, key.as_bytes(), plain)?);
+        Ok(value)
+    }
+    /// Decrypts what lies under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming `key`.
+    pub fn decrypt(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let fail = |reason: &str| Error::Corrupt { key: key.to_owned(), reason: reason.to_owned() };
+        let Some((&[version, a, b, c, d], sealed)) = value.split_first_chunk::<5>() else {
+            return Err(fail("it is too short"));
+        };
+        if version != VERSION {
+            return Err(fail("its format is unknown"));
+        }
+        let index = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or_default().wrapping_sub(1);
+        let term = self.terms.get(index).ok_or_else(|| fail("the keyring has no key for it"))?;
+        decrypt(&term.key, key.as_bytes(), sealed).ok_or_else(|| fail("it was changed since it was written"))
+    }
+    fn newest(&self) -> u32 {
+        u32::try_from(self.terms.len()).unwrap_or(u32::MAX)
+    }
+    /// Term, age and use of the newest key.
+    pub fn status(&self) -> KeyStatus {
+        KeyStatus {
+            term: self.newest(),
+            installed: self.terms.last().map_or(0, |term| term.installed),
+            encryptions: self.encryptions.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn corrupt(reason: &str) -> Error {
+    Error::Corrupt { key: super::KEYRING.to_owned(), reason: reason.to_owned() }
+}

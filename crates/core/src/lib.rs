@@ -1,0 +1,27 @@
+//! The request pipeline and what it stands on. Knows no engine by name and no HTTP.
+//!
+//! Begin with [`node::Core`] (sealed and unsealed), then `pipeline` (the way of a request) and `lease::issue` (the
+//! protocol by which no credential is ever unknown).
+pub mod active;
+pub mod audit;
+pub mod barrier;
+
+mod help;
+pub mod keys;
+pub mod lease;
+pub mod locks;
+pub mod mount;
+pub mod node;
+pub mod password_policies;
+mod pipeline;
+pub mod policy;
+pub mod reconcile;
+pub mod request;
+pub mod response;
+pub mod revocation;
+pub mod rotation;
+pub mod seal;
+pub mod settings;
+mod status;
+pub mod system;
+pub mod token;

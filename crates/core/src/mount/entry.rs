@@ -1,0 +1,118 @@
+//! What is kept of a mount.
+use lessor_engine::{Error, Mount, Result};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// The tunable part. TTLs are in seconds; 0 inherits the system's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MountConfig {
+    /// Lease TTL when nobody names one.
+    pub default_lease_ttl: u64,
+    /// Upper bound of a lease.
+    pub max_lease_ttl: u64,
+    /// Accepted and shown, without effect: nothing of a mount is cached.
+    pub force_no_cache: bool,
+    /// Fields of requests that audit shows in clear.
+    pub audit_non_hmac_request_keys: Vec<String>,
+    /// Fields of answers that audit shows in clear.
+    pub audit_non_hmac_response_keys: Vec<String>,
+    /// `unauth`, `hidden` or empty.
+    pub listing_visibility: String,
+    /// Request headers handed to the engine.
+    pub passthrough_request_headers: Vec<String>,
+    /// Response headers an engine may set.
+    pub allowed_response_headers: Vec<String>,
+}
+
+/// One mount.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// With a trailing slash; auth methods begin with `auth/`.
+    pub path: String,
+    /// The engine.
+    pub kind: String,
+    /// For people.
+    pub description: String,
+    /// `<kind>_<8 hex>`; stays when it moves.
+    pub accessor: String,
+    /// Names its storage and its targets; never changes.
+    pub uuid: String,
+    /// `version` and the like.
+    pub options: BTreeMap<String, String>,
+    /// The tunable part.
+    pub config: MountConfig,
+    /// Shown; every node serves every mount.
+    pub local: bool,
+    /// Shown; everything is encrypted.
+    pub seal_wrap: bool,
+    /// Being unmounted or moved: answers no client any more.
+    pub tainted: bool,
+}
+
+/// A v4 UUID.
+pub fn uuid() -> String {
+    let mut bytes: [u8; 16] = rand::rng().random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let text = hex::encode(bytes);
+    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+}
+
+impl Entry {
+    /// A fresh mount at `path` (with or without the trailing slash).
+    pub fn new(path: &str, kind: &str) -> Self {
+        let random: [u8; 4] = rand::rng().random();
+        Self {
+            path: folder(path),
+            kind: kind.to_owned(),
+            description: String::new(),
+            accessor: format!("{kind}_{}", hex::encode(random)),
+            uuid: uuid(),
+            options: BTreeMap::new(),
+            config: MountConfig::default(),
+            local: false,
+            seal_wrap: false,
+            tainted: false,
+        }
+    }
+    /// Its storage, behind the barrier.
+    pub fn storage_prefix(&self) -> String {
+        format!("logical/{}/", self.uuid)
+    }
+    /// What an engine is told, the system's TTLs filled in.
+    pub fn for_engine(&self, default_ttl: Duration, max_ttl: Duration) -> Mount {
+        let or = |own: u64, system: Duration| if own == 0 { system } else { Duration::from_secs(own) };
+        let max_ttl = or(self.config.max_lease_ttl, max_ttl);
+        Mount {
+            path: self.path.clone(),
+            accessor: self.accessor.clone(),
+            uuid: self.uuid.clone(),
+            default_ttl: or(self.config.default_lease_ttl, default_ttl).min(max_ttl),
+            max_ttl,
+            options: self.options.clone(),
+        }
+    }
+}
+
+/// `path` without surrounding slashes and with one behind.
+pub fn folder(path: &str) -> String {
+    format!("{}/", path.trim_matches('/'))
+}
+
+/// Refuses the paths that belong to the system.
+///
+/// # Errors
+/// [`Error::Invalid`] with `verb` (`mount`, `unmount`).
+pub fn check_unprotected(path: &str, verb: &str) -> Result<()> {
+    let protected = ["sys/", "cubbyhole/", "identity/", "auth/", "audit/"];
+    if protected.iter().any(|prefix| path.starts_with(prefix)) {
+        return Err(Error::invalid(format!("cannot {verb} \"{path}\"")));
+    }
+    let printable = path.chars().all(|c| !c.is_control()) && !path.contains("//") && path != "/";
+    let plain = path.split('/').all(|segment| segment != ".." && segment != ".");
+    (printable && plain)
+        .then_some(())
+        .ok_or_else(|| Error::invalid(format!("'{path}' is no mount path: use names separated by single slashes")))
+}

@@ -1,0 +1,278 @@
+//! The node: sealed or not, and the way from one to the other.
+use crate::active::Active;
+use crate::audit::Audit;
+use crate::barrier::{Barrier, Key};
+use crate::lease::{Store, record::ordered_id};
+use crate::locks::Locks;
+use crate::mount::Mounts;
+use crate::password_policies::StoredPolicies;
+use crate::revocation::Lanes;
+use crate::seal::{self, SealConfig, SealKind, SealStore};
+use crate::settings::Settings;
+use crate::system;
+use crate::token::{Token, Tokens};
+use lessor_engine::{Clock, Error, Factory, Result, Secret};
+use lessor_storage::Storage;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zeroize::Zeroizing;
+
+/// What a node is made of.
+pub struct Parts {
+    /// Without the barrier.
+    pub storage: Arc<dyn Storage>,
+    /// How it is unsealed.
+    pub seal: SealKind,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// The engines of this build.
+    pub factories: Vec<Arc<dyn Factory>>,
+}
+
+/// One node.
+pub struct Core {
+    parts: Parts,
+    settings: Arc<Settings>,
+    barrier: Arc<Barrier>,
+    seals: SealStore,
+    active: RwLock<Option<Unsealed>>,
+    change: Mutex<Progress>,
+}
+
+#[derive(Clone)]
+struct Unsealed {
+    active: Arc<Active>,
+    root: Key,
+}
+
+#[derive(Default)]
+struct Progress {
+    shares: Vec<Zeroizing<Vec<u8>>>,
+    nonce: String,
+}
+
+/// What initialisation gives, once.
+pub struct Initialised {
+    /// Key shares, or recovery key shares with an automatic seal.
+    pub shares: Vec<Zeroizing<Vec<u8>>>,
+    /// Whether `shares` are for recovery.
+    pub recovery: bool,
+    /// The root token.
+    pub root_token: Secret,
+}
+
+/// How far unsealing is.
+#[derive(Clone, Debug)]
+pub struct SealStatus {
+    /// `None` before initialisation.
+    pub config: Option<SealConfig>,
+    /// Whether a key is needed.
+    pub sealed: bool,
+    /// Shares given so far.
+    pub progress: usize,
+    /// Names this attempt; empty before the first share.
+    pub nonce: String,
+}
+
+impl Core {
+    /// A sealed node.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let barrier = Arc::new(Barrier::new(Arc::clone(&parts.storage)));
+        Arc::new(Self {
+            settings: Arc::new(parts.settings.clone()),
+            seals: SealStore::new(Arc::clone(&parts.storage)),
+            barrier,
+            parts,
+            active: RwLock::default(),
+            change: Mutex::default(),
+        })
+    }
+    /// What the operator decided.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+    /// The barrier.
+    pub fn barrier(&self) -> &Barrier {
+        &self.barrier
+    }
+    /// The seal's word.
+    pub fn seal_kind(&self) -> &SealKind {
+        &self.parts.seal
+    }
+    fn unsealed(&self) -> Option<Unsealed> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The unsealed node.
+    ///
+    /// # Errors
+    /// When it is sealed.
+    pub fn active(&self) -> Result<Arc<Active>> {
+        self.unsealed().map(|unsealed| unsealed.active).ok_or(Error::Storage(lessor_storage::Error::Sealed))
+    }
+    /// What `sys/seal-status` tells.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn seal_status(&self) -> Result<SealStatus> {
+        let config = self.seals.config().await?;
+        let progress = self.change.lock().await;
+        let sealed = self.unsealed().is_none();
+        Ok(SealStatus { config, sealed, progress: progress.shares.len(), nonce: progress.nonce.clone() })
+    }
+    /// Unseals by itself where the seal can; asked once after the start.
+    ///
+    /// # Errors
+    /// When the key does not fit, or storage fails.
+    pub async fn start(self: &Arc<Self>) -> Result<()> {
+        let SealKind::Static(key) = &self.parts.seal else { return Ok(()) };
+        if self.seals.config().await?.is_none() {
+            return Ok(());
+        }
+        let root = self.seals.root_key(key).await?;
+        let root =
+            root.ok_or_else(|| Error::invalid("the key of the static seal is not the one that sealed this storage"))?;
+        self.activate(root).await
+    }
+    /// Makes keys and the root token.
+    ///
+    /// # Errors
+    /// When it was done before, or the numbers make no sense.
+    pub async fn initialise(
+        self: &Arc<Self>,
+        shares: i64,
+        threshold: i64,
+        token: Option<Secret>,
+    ) -> Result<Initialised> {
+        let (shares, threshold) = seal::check_numbers(shares, threshold)?;
+        let guard = self.change.lock().await;
+        if self.seals.config().await?.is_some() {
+            return Err(Error::invalid("Vault is already initialized"));
+        }
+        let shared = seal::new_shared(shares, threshold)?;
+        let (unseal, recovery) = match &self.parts.seal {
+            SealKind::Shamir => (shared.key.clone(), false),
+            SealKind::Static(key) => (key.clone(), true),
+        };
+        let config = SealConfig { kind: self.parts.seal.word().to_owned(), shares, threshold };
+        let root = self.seals.initialise(&config, &unseal, self.parts.clock.now().as_second()).await?;
+        drop(guard);
+        self.barrier.unseal(&root).await?;
+        let tokens = Tokens::load(Arc::clone(&self.barrier) as Arc<dyn Storage>).await?;
+        let (_, root_token) = tokens.create(self.root_token(), token).await?;
+        if recovery {
+            self.activate(root).await?;
+        } else {
+            self.barrier.seal();
+        }
+        Ok(Initialised { shares: shared.shares, recovery, root_token })
+    }
+    fn root_token(&self) -> Token {
+        let now = self.parts.clock.now();
+        Token {
+            key: String::new(),
+            accessor: ordered_id(now),
+            parent: None,
+            policies: vec!["root".to_owned()],
+            meta: BTreeMap::new(),
+            display_name: "root".to_owned(),
+            path: "auth/token/root".to_owned(),
+            created: now,
+            creation_ttl: 0,
+            expires: None,
+            explicit_max_ttl: 0,
+            period: 0,
+            num_uses: 0,
+            renewable: false,
+            renewed: None,
+        }
+    }
+    /// Forgets the shares given so far.
+    pub async fn reset_unseal(&self) {
+        *self.change.lock().await = Progress::default();
+    }
+    /// Takes one key share; unseals with the last one that is needed.
+    ///
+    /// # Errors
+    /// When the shares turn out to be wrong: then progress begins anew.
+    pub async fn unseal(self: &Arc<Self>, share: Zeroizing<Vec<u8>>) -> Result<()> {
+        let config = self.seals.config().await?.ok_or_else(|| Error::invalid("Vault is not initialized"))?;
+        if self.unsealed().is_some() {
+            return Ok(());
+        }
+        let mut progress = self.change.lock().await;
+        if progress.nonce.is_empty() {
+            progress.nonce = crate::mount::entry::uuid();
+        }
+        if !progress.shares.contains(&share) {
+            progress.shares.push(share);
+        }
+        if progress.shares.len() < usize::from(config.threshold) {
+            return Ok(());
+        }
+        let given = std::mem::take(&mut *progress);
+        let root = match seal::join(&given.shares) {
+            Some(key) => self.seals.root_key(&key).await?,
+            None => None,
+        };
+        let root = root.ok_or_else(|| Error::invalid("error during unseal: the key shares do not fit together"))?;
+        drop(progress);
+        self.activate(root).await
+    }
+    async fn activate(self: &Arc<Self>, root: Key) -> Result<()> {
+        self.barrier.unseal(&root).await?;
+        let storage = Arc::clone(&self.barrier) as Arc<dyn Storage>;
+        let parts = &self.parts;
+        let builtin = system::mounts(self);
+        let active = Arc::new(Active {
+            clock: Arc::clone(&parts.clock),
+            settings: Arc::clone(&self.settings),
+            leases: Store::new(Arc::clone(&storage)),
+            tokens: Tokens::load(Arc::clone(&storage)).await?,
+            mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
+            audit: Audit::load(Arc::clone(&storage)).await?,
+            policies: Arc::new(StoredPolicies::new(Arc::clone(&storage))),
+            locks: Locks::default(),
+            lanes: Lanes::default(),
+            paused: AtomicBool::new(self.settings.paused),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            wake: Notify::new(),
+            next_due: AtomicI64::new(i64::MAX),
+            storage,
+        });
+        active.take_over().await?;
+        active.tasks.spawn(Arc::clone(&active).reap());
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Unsealed { active, root });
+        Ok(())
+    }
+    /// Forgets every key. What runs gets a moment to end; what does not is taken up at the next start.
+    pub async fn seal(&self) {
+        let unsealed = self.active.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Unsealed { active, .. }) = unsealed {
+            active.stop.cancel();
+            active.tasks.close();
+            if tokio::time::timeout(Duration::from_secs(5), active.tasks.wait()).await.is_err() {
+                tracing::warn!("sealed with platform calls under way; they are taken up at the next start");
+            }
+        }
+        self.barrier.seal();
+    }
+    /// Adds a key to the barrier's keyring.
+    ///
+    /// # Errors
+    /// When sealed or storage fails.
+    pub async fn rotate_barrier(&self) -> Result<()> {
+        let unsealed = self.unsealed().ok_or(Error::Storage(lessor_storage::Error::Sealed))?;
+        Ok(self.barrier.rotate(&unsealed.root, self.parts.clock.now().as_second()).await?)
+    }
+}

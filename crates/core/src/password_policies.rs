@@ -1,0 +1,56 @@
+//! Named password policies, in storage.
+use async_trait::async_trait;
+use lessor_engine::password_policy::PasswordPolicy;
+use lessor_engine::{Error, PasswordPolicies, Result, Secret, View};
+use lessor_storage::Storage;
+use std::sync::Arc;
+
+/// Policies by name, kept as they were written.
+pub struct StoredPolicies {
+    view: View,
+}
+
+impl StoredPolicies {
+    /// Behind the barrier.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { view: View::new(storage, "core/password-policy/") }
+    }
+    /// The text of a policy.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn read(&self, name: &str) -> Result<Option<String>> {
+        self.view.get(name).await
+    }
+    /// Checks and stores a policy.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub async fn write(&self, name: &str, text: &str) -> Result<()> {
+        PasswordPolicy::parse(text)?;
+        self.view.put(name, &text).await
+    }
+    /// Removes a policy; unknown is success.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.view.delete(name).await
+    }
+    /// All names.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn list(&self) -> Result<Vec<String>> {
+        self.view.list("").await
+    }
+}
+
+#[async_trait]
+impl PasswordPolicies for StoredPolicies {
+    async fn generate(&self, policy: &str) -> Result<Secret> {
+        let text = self.read(policy).await?;
+        let text = text.ok_or_else(|| Error::Internal("no password policy found".to_owned()))?;
+        PasswordPolicy::parse(&text)?.generate()
+    }
+}

@@ -1,0 +1,41 @@
+//! What an operator decides before the start.
+use std::time::Duration;
+
+/// Fixed for the life of the process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Lease TTL where nobody names one.
+    pub default_ttl: Duration,
+    /// Upper bound of every lease.
+    pub max_ttl: Duration,
+    /// Starts with revocation switched off, for a restored backup; `sys/leases/resume` switches it on.
+    pub paused: bool,
+    /// Shown by `sys/health` and `sys/seal-status`.
+    pub cluster_name: String,
+    /// The storage's name for `sys/seal-status`.
+    pub storage_type: String,
+    /// Lessor's version.
+    pub version: String,
+    /// Revocations of one target that run at the same time.
+    pub concurrency: usize,
+    /// Bound of one call to a platform.
+    pub platform_timeout: Duration,
+}
+
+/// 768 hours, Vault's default and maximum.
+pub const SYSTEM_TTL: Duration = Duration::from_secs(768 * 3600);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_ttl: SYSTEM_TTL,
+            max_ttl: SYSTEM_TTL,
+            paused: false,
+            cluster_name: "lessor".to_owned(),
+            storage_type: "inmem".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            concurrency: 8,
+            platform_timeout: Duration::from_secs(90),
+        }
+    }
+}

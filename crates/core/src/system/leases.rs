@@ -1,0 +1,305 @@
+//! `sys/leases/*` and the legacy forms of it.
+use super::System;
+use crate::active::Active;
+use crate::lease::revoke::How;
+use crate::lease::{Lease, retry};
+use lessor_engine::{Context, Error, LeaseView, Params, Paths, Reply, Result, Seconds, Timestamp};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+const PAGE: usize = 256;
+const LISTED: usize = 10_000;
+
+pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
+    paths
+        .path("leases", "Lists irrevocable leases.", |path| path.read(irrevocable))
+        .path("leases/count", "Counts irrevocable leases by mount.", |path| path.read(count))
+        .path("leases/tidy", "Ends leases whose token is gone.", |path| path.write(tidy))
+        .path("leases/pause", "Stops revocation until it is resumed.", |path| path.write(pause))
+        .path("leases/resume", "Starts revocation after a paused start.", |path| path.write(resume))
+        .path("leases/lookup", "Shows a lease.", |path| path.write(lookup).list(list))
+        .path("leases/lookup/{prefix*}", "Lists leases.", |path| path.list(list))
+        .path("leases/renew", "Renews a lease.", |path| path.write(renew))
+        .path("leases/renew/{lease_id+}", "Renews a lease.", |path| path.write(renew))
+        .path("leases/revoke", "Revokes a lease.", |path| path.write(revoke))
+        .path("leases/revoke/{lease_id+}", "Revokes a lease.", |path| path.write(revoke))
+        .path("leases/revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| path.write(revoke_prefix))
+        .path("leases/revoke-force/{prefix+}", "Revokes all leases below a prefix, ignoring failures.", |path| {
+            path.write(revoke_force)
+        })
+        .path("renew", "Renews a lease.", |path| path.write(renew))
+        .path("renew/{lease_id+}", "Renews a lease.", |path| path.write(renew))
+        .path("revoke", "Revokes a lease.", |path| path.write(revoke))
+        .path("revoke/{lease_id+}", "Revokes a lease.", |path| path.write(revoke))
+        .path("revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| path.write(revoke_prefix))
+        .path("revoke-force/{prefix+}", "Revokes all leases below a prefix, ignoring failures.", |path| {
+            path.write(revoke_force)
+        })
+}
+
+#[derive(Params)]
+struct Of {
+    /// The lease.
+    lease_id: String,
+}
+
+async fn lookup(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
+    if of.lease_id.is_empty() {
+        return Err(Error::invalid("lease_id must be specified"));
+    }
+    let active = system.active()?;
+    let Some((lease, _)) = active.leases.lease(&of.lease_id).await? else {
+        return Err(Error::invalid("invalid lease"));
+    };
+    let now = active.now();
+    let path = lease.id.rsplit_once('/').map_or("", |(path, _)| path);
+    let mut data = json!({
+        "expire_time": lease.expires,
+        "id": lease.id,
+        "issue_time": lease.issued,
+        "last_renewal": lease.renewed,
+        "path": path,
+        "renewable": lease.renewable && lease.expires > now,
+        "ttl": lease.expires.duration_since(now).as_secs(),
+    });
+    if let Some(error) = lease.error.as_ref().filter(|_| is_irrevocable(&lease)) {
+        data["revoke_error"] = json!(error);
+    }
+    Ok(Reply::data(data))
+}
+
+fn is_irrevocable(lease: &Lease) -> bool {
+    lease.attempts >= retry::ATTEMPTS
+}
+
+#[derive(Params)]
+struct Below {
+    /// Where to look.
+    prefix: String,
+}
+
+/// Names directly below the prefix. Ended leases that the queue is about to delete are not shown.
+async fn list(system: Arc<System>, _: Context, below: Below) -> Result<Reply> {
+    let active = system.active()?;
+    let prefix = if below.prefix.is_empty() || below.prefix.ends_with('/') { below.prefix } else { below.prefix + "/" };
+    let now = active.now();
+    let mut names: Vec<String> = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = active.leases.page(&prefix, after.as_deref(), PAGE).await?;
+        let size = page.len();
+        after = page.last().map(|lease| lease.id.clone());
+        for lease in page.iter().filter(|lease| shown(lease, now)) {
+            let rest = &lease.id[prefix.len()..];
+            let name = rest.find('/').map_or(rest, |slash| &rest[..=slash]);
+            if names.last().is_none_or(|last| last != name) {
+                names.push(name.to_owned());
+            }
+            if name.ends_with('/') {
+                // One live lease is enough to show its folder; the rest of it is skipped.
+                after = Some(format!("{prefix}{name}\u{10FFFF}"));
+                break;
+            }
+        }
+        if size < PAGE && after.as_ref().is_none_or(|after| !after.ends_with('\u{10FFFF}')) {
+            return Ok(Reply::list(names));
+        }
+    }
+}
+
+fn shown(lease: &Lease, now: Timestamp) -> bool {
+    lease.expires > now || is_irrevocable(lease)
+}
+
+#[derive(Params)]
+struct Renew {
+    /// The lease.
+    lease_id: String,
+    /// How much longer from now; 0 for the lease's own TTL.
+    increment: Seconds,
+}
+
+async fn renew(system: Arc<System>, _: Context, renew: Renew) -> Result<Reply> {
+    if renew.lease_id.is_empty() {
+        return Err(Error::invalid("lease_id must be specified"));
+    }
+    let renewed = system.active()?.renew(&renew.lease_id, renew.increment.nonzero()).await?;
+    let mut reply = Reply::empty();
+    reply.lease =
+        Some(LeaseView { id: renewed.lease.id, duration: renewed.ttl.as_secs(), renewable: renewed.lease.renewable });
+    reply.warnings.extend(renewed.warning);
+    Ok(reply)
+}
+
+#[derive(Params)]
+struct Revoke {
+    /// The lease.
+    lease_id: String,
+    /// Waits until the credential is deleted.
+    sync: bool,
+}
+
+async fn revoke(system: Arc<System>, _: Context, revoke: Revoke) -> Result<Reply> {
+    if revoke.lease_id.is_empty() {
+        return Err(Error::invalid("lease_id must be specified"));
+    }
+    let active = system.active()?;
+    if revoke.sync {
+        active.revoke_now(&revoke.lease_id).await?;
+        return Ok(Reply::empty());
+    }
+    active.expire_now(&revoke.lease_id).await?;
+    Ok(Reply::empty().status(202))
+}
+
+#[derive(Params)]
+struct RevokePrefix {
+    /// Path segments; or one lease.
+    prefix: String,
+    /// Waits until the credentials are deleted.
+    sync: bool,
+}
+
+/// A lease id as it is, anything else as a folder.
+async fn scope(active: &Active, prefix: String) -> Result<String> {
+    let whole = prefix.ends_with('/') || active.leases.lease(&prefix).await?.is_some();
+    Ok(if whole { prefix } else { prefix + "/" })
+}
+
+async fn revoke_prefix(system: Arc<System>, _: Context, revoke: RevokePrefix) -> Result<Reply> {
+    let active = system.active()?;
+    let prefix = scope(&active, revoke.prefix).await?;
+    if revoke.sync {
+        active.revoke_prefix(&prefix, How::Wait).await?;
+        return Ok(Reply::empty());
+    }
+    active.revoke_prefix(&prefix, How::Expire).await?;
+    Ok(Reply::empty().status(202))
+}
+
+async fn revoke_force(system: Arc<System>, _: Context, below: Below) -> Result<Reply> {
+    let active = system.active()?;
+    let prefix = scope(&active, below.prefix).await?;
+    active.revoke_prefix(&prefix, How::Force).await?;
+    Ok(Reply::empty())
+}
+
+async fn pause(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
+    system.active()?.paused.store(true, Ordering::Release);
+    Ok(Reply::empty())
+}
+
+async fn resume(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
+    let active = system.active()?;
+    active.resume();
+    active.take_over_waiting().await?;
+    Ok(Reply::empty())
+}
+
+#[derive(Params)]
+struct Irrevocable {
+    /// `irrevocable`.
+    #[param(name = "type")]
+    kind: String,
+    /// How many to show at most, or `none`.
+    limit: String,
+    /// Accepted; there are no namespaces yet.
+    include_child_namespaces: bool,
+}
+
+impl Irrevocable {
+    fn check(&self) -> Result<()> {
+        let _ = self.include_child_namespaces;
+        if self.kind == "irrevocable" { Ok(()) } else { Err(Error::NotFound(String::new())) }
+    }
+}
+
+async fn all_irrevocable(active: &Active) -> Result<Vec<Lease>> {
+    let (mut leases, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let ids = active.leases.irrevocable(after.as_deref(), PAGE).await?;
+        for id in &ids {
+            leases.extend(active.leases.lease(id).await?.map(|(lease, _)| lease));
+        }
+        if ids.len() < PAGE {
+            return Ok(leases);
+        }
+        after = ids.last().cloned();
+    }
+}
+
+fn accessor(active: &Active, lease: &Lease) -> String {
+    active.mounts.by_uuid(&lease.mount).map_or_else(|| "deleted mount".to_owned(), |m| m.entry.accessor.clone())
+}
+
+async fn count(system: Arc<System>, _: Context, query: Irrevocable) -> Result<Reply> {
+    query.check()?;
+    let active = system.active()?;
+    let leases = all_irrevocable(&active).await?;
+    let mut counts: Map<String, Value> = Map::new();
+    for lease in &leases {
+        let sum = counts.get(&accessor(&active, lease)).and_then(Value::as_u64).unwrap_or_default();
+        counts.insert(accessor(&active, lease), json!(sum + 1));
+    }
+    Ok(Reply::data(json!({ "lease_count": leases.len(), "counts": counts })))
+}
+
+async fn irrevocable(system: Arc<System>, _: Context, query: Irrevocable) -> Result<Reply> {
+    query.check()?;
+    let limit = match query.limit.as_str() {
+        "" => LISTED,
+        "none" => usize::MAX,
+        text => text.parse().map_err(|_| Error::invalid(format!("limit '{text}' is neither a number nor none")))?,
+    };
+    let active = system.active()?;
+    let mut leases = all_irrevocable(&active).await?;
+    let count = leases.len();
+    leases.sort_by_key(|lease| lease.expires);
+    leases.truncate(limit);
+    let shown: Vec<Value> = leases
+        .iter()
+        .map(|lease| json!({
+            "lease_id": lease.id,
+            "mount_id": accessor(&active, lease),
+            "error": lease.error.as_deref().map_or_else(|| "unknown".to_owned(), |e| format!("out of retries: {e}")),
+        }))
+        .collect();
+    let reply = Reply::data(json!({ "lease_count": count, "leases": shown }));
+    Ok(if count > limit { reply.warn("there are more: limit=none shows all of them") } else { reply })
+}
+
+async fn tidy(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
+    let active = system.active()?;
+    let worker = Arc::clone(&active);
+    active.tasks.spawn(async move {
+        match worker.tidy_leases().await {
+            Ok(ended) => tracing::info!(ended, "tidied leases"),
+            Err(error) => tracing::error!(%error, "tidying leases failed"),
+        }
+    });
+    let text =
+        "Tidy operation successfully started. Any information from the operation will be printed to the server logs.";
+    Ok(Reply::empty().status(202).warn(text))
+}
+
+impl Active {
+    /// Ends the leases whose token is neither alive nor being ended.
+    async fn tidy_leases(&self) -> Result<usize> {
+        let (mut ended, mut after) = (0, None::<String>);
+        loop {
+            let page = self.leases.page("", after.as_deref(), PAGE).await?;
+            for lease in &page {
+                let token = &lease.token;
+                if self.tokens.recorded(token).await?.is_none() && self.tokens.buried(token).await?.is_none() {
+                    self.expire_now(&lease.id).await?;
+                    ended += 1;
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(ended);
+            }
+            after = page.last().map(|lease| lease.id.clone());
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Tokens: who may ask, and whose leases end when they do.
+pub mod record;
+pub mod revoke;
+pub mod store;
+
+pub use record::Token;
+pub use store::Tokens;
