@@ -2,7 +2,7 @@
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
-	cargo run -q --example parameters -p lessor-engine
+	./demo.sh
 test: ## run every test
 	cargo test --workspace
 test-heavy: ## targets that must be built from source (none needed yet)

@@ -1,0 +1,5 @@
+//! `lease`: what was handed out and when it ends.
+
+pub mod lookup;
+pub mod renew;
+pub mod revoke;

@@ -1,0 +1,81 @@
+use lessor_client::Request;
+use serde_json::{Value, json};
+
+use crate::command::{Command, Outcome, arity, clean};
+use crate::context::Ctx;
+use crate::failure::Failure;
+use crate::flags::{Args, Kind, flag};
+use crate::output::show;
+
+pub static COMMAND: Command = Command {
+    name: "list",
+    usage: "PATH",
+    about: "List the keys below a path.",
+    example: "lessor list database/roles",
+    flags: &[flag("detailed", Kind::Bool, "Show the details the server has about each key.")],
+    run: |ctx, args| Box::pin(run(ctx, args)),
+};
+
+async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
+    arity(args, 1, 1)?;
+    let path = clean(&args.rest[0]);
+    list(ctx, &path, &format!("Error listing {path}"), args.is("detailed")).await
+}
+
+/// Lists `path` and prints the keys; nothing there is exit code 2.
+pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outcome {
+    let found = ctx.find(what, Request::list(path)).await?;
+    let empty = |secret: &Value| secret["data"]["keys"].as_array().is_none_or(Vec::is_empty);
+    match found {
+        Some(secret) if !empty(&secret) => {
+            if detailed && ctx.is_table() && secret["data"]["key_info"].is_object() {
+                show_details(ctx, &secret);
+            } else if detailed && !ctx.is_table() {
+                let data = json!(secret["data"]);
+                ctx.show_value(&data);
+            } else {
+                ctx.show_keys(&secret);
+            }
+            Ok(0)
+        }
+        other => {
+            if let Some(secret) = &other {
+                ctx.show_warnings(secret);
+            }
+            if ctx.is_table() {
+                return Err(Failure::remote(format!("No value found at {path}")));
+            }
+            ctx.say("{}");
+            Err(Failure::quiet(2))
+        }
+    }
+}
+
+fn show_details(ctx: &mut Ctx, secret: &Value) {
+    let info = &secret["data"]["key_info"];
+    let keys = secret["data"]["keys"].as_array().cloned().unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for details in info.as_object().into_iter().flatten().map(|(_, details)| details) {
+        for (name, _) in details.as_object().into_iter().flatten() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names.sort_unstable();
+    let mut header = vec!["Keys"];
+    header.extend(names.iter().map(String::as_str));
+    let rows: Vec<Vec<String>> = keys
+        .iter()
+        .map(|key| {
+            let details = &info[show(key).as_str()];
+            let cells = names.iter().map(|name| match &details[name.as_str()] {
+                Value::Null => String::new(),
+                value => show(value),
+            });
+            std::iter::once(show(key)).chain(cells).collect()
+        })
+        .collect();
+    ctx.show_warnings(secret);
+    ctx.show_columns(&header, &rows, info);
+}

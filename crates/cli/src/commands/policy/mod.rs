@@ -1,0 +1,6 @@
+//! `policy`: what tokens may do.
+
+pub mod delete;
+pub mod list;
+pub mod read;
+pub mod write;

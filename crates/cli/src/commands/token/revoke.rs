@@ -1,0 +1,45 @@
+use lessor_client::{Method, Request};
+use serde_json::json;
+
+use crate::command::{Command, Outcome, arity};
+use crate::context::Ctx;
+use crate::failure::Failure;
+use crate::flags::{Args, Kind, flag};
+
+pub static COMMAND: Command = Command {
+    name: "token revoke",
+    usage: "[TOKEN | ACCESSOR | PATH]",
+    about: "Revoke a token with its children and leases.",
+    example: "lessor token revoke -self",
+    flags: &[
+        flag("accessor", Kind::Bool, "The argument is an accessor."),
+        flag("self", Kind::Bool, "Revoke the token in use."),
+        flag("mode", Kind::Text, "orphan leaves the children alive; path revokes all tokens of an auth path."),
+    ],
+    run: |ctx, args| Box::pin(run(ctx, args)),
+};
+
+async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
+    let mode = args.text("mode").unwrap_or_default();
+    let (own, accessor) = (args.is("self"), args.is("accessor"));
+    if own {
+        arity(args, 0, 0)?;
+    } else {
+        arity(args, 1, 1)?;
+    }
+    let target = args.rest.first().map(|text| text.trim()).unwrap_or_default();
+    let request = match (mode, own, accessor) {
+        ("", true, false) => Request::put("auth/token/revoke-self", json!(null)),
+        ("", false, true) => Request::post("auth/token/revoke-accessor", json!({"accessor": target})),
+        ("", false, false) => Request::put("auth/token/revoke", json!({"token": target})),
+        ("orphan", false, false) => Request::put("auth/token/revoke-orphan", json!({"token": target})),
+        ("path", false, false) => Request::new(Method::Put, &format!("sys/leases/revoke-prefix/{target}")),
+        ("" | "orphan" | "path", _, _) => {
+            return Err(Failure::local("-self, -accessor and -mode cannot be combined"));
+        }
+        _ => return Err(Failure::local(format!("Invalid mode: {mode}: use orphan or path"))),
+    };
+    ctx.call("Error revoking token", request).await?;
+    ctx.say("Success! Revoked token (if it existed)");
+    Ok(0)
+}

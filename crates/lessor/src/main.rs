@@ -1,0 +1,53 @@
+//! The `lessor` program: the command line, with the server and the engines of this build.
+use lessor_cli::{Builtins, ServerArgs, write_token_file};
+use lessor_engine::Factory;
+use lessor_server::Options;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Every engine of this build; leaving one out is deleting its line.
+fn engines() -> Vec<Arc<dyn Factory>> {
+    vec![Arc::new(lessor_engine_kv::KvFactory)]
+}
+
+async fn server(args: ServerArgs) -> Result<(), String> {
+    let stored = args.token_path.clone().filter(|_| args.dev && !args.dev_no_store_token);
+    if args.dev_tls || args.log_file.is_some() {
+        return Err("-dev-tls and -log-file are not part of this version".to_owned());
+    }
+    let options = Options {
+        config_paths: args.config_paths,
+        dev: args.dev,
+        dev_root_token: args.dev_root_token_id,
+        dev_address: args.dev_listen_address,
+        dev_kv_v1: args.dev_kv_v1,
+        log_level: args.log_level,
+        log_format: args.log_format,
+    };
+    let announce = |text: &str, token: Option<&str>| {
+        use std::io::Write;
+        // Whoever closed the pipe does not want to read it.
+        let _ = writeln!(std::io::stdout(), "{text}");
+        if let (Some(path), Some(token)) = (&stored, token)
+            && let Err(error) = write_token_file(path, token)
+        {
+            tracing::warn!(%error, "the root token is not stored for the command line");
+        }
+    };
+    lessor_server::run(options, engines(), announce).await.map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            use std::io::Write;
+            // There is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let builtins = Builtins { server: Arc::new(|args| Box::pin(server(args))) };
+    let code = runtime.block_on(lessor_cli::run(std::env::args_os().collect(), builtins));
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

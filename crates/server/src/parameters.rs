@@ -1,0 +1,102 @@
+//! Where a request's parameters come from: the body of a write, the query of everything else.
+use axum::http::HeaderMap;
+use lessor_engine::Fields;
+use serde_json::{Map, Value};
+
+/// Why parameters cannot be read (400).
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ParameterError {
+    /// No JSON.
+    #[error("failed to decode JSON input: {0}")]
+    Json(String),
+    /// JSON, but an array.
+    #[error(
+        "failed to decode JSON input: json: cannot unmarshal array into Go value of type map[string]interface {{}}"
+    )]
+    Array,
+}
+
+/// The query as a map; a repeated name becomes an array.
+pub fn query(query: &str) -> Fields {
+    let mut fields: Fields = Map::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let value = Value::String(value.into_owned());
+        match fields.get_mut(name.as_ref()) {
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+            None => {
+                fields.insert(name.into_owned(), value);
+            }
+        }
+    }
+    fields
+}
+
+/// The body as a map: JSON, or a form where the header says so and the text is no JSON.
+///
+/// # Errors
+/// When it is neither.
+pub fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Fields, ParameterError> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    let Some(first) = first else { return Ok(Map::new()) };
+    let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/x-www-form-urlencoded") && !matches!(first, b'{' | b'[') {
+        return Ok(form(bytes));
+    }
+    // What follows the first value is ignored.
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+    match values.next() {
+        Some(Ok(Value::Object(map))) => Ok(map),
+        Some(Ok(Value::Array(_))) => Err(ParameterError::Array),
+        Some(Ok(_)) | None => Ok(Map::new()),
+        Some(Err(error)) => Err(ParameterError::Json(error.to_string())),
+    }
+}
+
+/// Repeated names are joined with commas.
+fn form(bytes: &[u8]) -> Fields {
+    let mut fields: Fields = Map::new();
+    for (name, value) in form_urlencoded::parse(bytes) {
+        match fields.get_mut(name.as_ref()) {
+            Some(Value::String(text)) => {
+                text.push(',');
+                text.push_str(&value);
+            }
+            _ => {
+                fields.insert(name.into_owned(), Value::String(value.into_owned()));
+            }
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn repeated_query_names_become_arrays() {
+        assert_eq!(Value::Object(query("a=1&b=x%20y&a=2&a=3")), json!({ "a": ["1", "2", "3"], "b": "x y" }));
+    }
+
+    #[test]
+    fn bodies_are_objects_and_nothing_else_is_taken_for_one() {
+        let plain = HeaderMap::new();
+        assert_eq!(body(&plain, b" {\"a\": 1} trailing").unwrap()["a"], 1);
+        assert!(body(&plain, b"").unwrap().is_empty());
+        assert!(body(&plain, b"17").unwrap().is_empty());
+        assert_eq!(body(&plain, b"[1]"), Err(ParameterError::Array));
+        assert!(matches!(body(&plain, b"{bad"), Err(ParameterError::Json(_))));
+    }
+
+    #[test]
+    fn forms_are_read_unless_they_hold_json() {
+        let headers = HeaderMap::from_iter([(
+            axum::http::header::CONTENT_TYPE,
+            "application/x-www-form-urlencoded".parse().unwrap(),
+        )]);
+        assert_eq!(Value::Object(body(&headers, b"a=1&a=2&b=3").unwrap()), json!({ "a": "1,2", "b": "3" }));
+        assert_eq!(body(&headers, b"{\"a\":1}").unwrap()["a"], 1);
+    }
+}
