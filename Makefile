@@ -3,10 +3,12 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
 	./demo.sh
-test: ## run every test
+test: ## install what the tests need and run them
+	tests/install.sh
 	cargo test --workspace
-test-heavy: ## targets that must be built from source (none needed yet)
-	@echo "no target needs building from source yet"
+test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building from source yet)
+	tests/install.sh
+	LESSOR_KILL_ROUNDS=20 cargo test -p lessor --test end_to_end kill::
 lint: ## clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 fmt: ## format

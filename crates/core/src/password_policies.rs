@@ -46,11 +46,19 @@ impl StoredPolicies {
     }
 }
 
+impl StoredPolicies {
+    async fn policy(&self, name: &str) -> Result<PasswordPolicy> {
+        let text = self.read(name).await?;
+        PasswordPolicy::parse(&text.ok_or_else(|| Error::Internal("no password policy found".to_owned()))?)
+    }
+}
+
 #[async_trait]
 impl PasswordPolicies for StoredPolicies {
     async fn generate(&self, policy: &str) -> Result<Secret> {
-        let text = self.read(policy).await?;
-        let text = text.ok_or_else(|| Error::Internal("no password policy found".to_owned()))?;
-        PasswordPolicy::parse(&text)?.generate()
+        self.policy(policy).await?.generate()
+    }
+    async fn bits(&self, policy: &str) -> Result<f64> {
+        Ok(self.policy(policy).await?.bits())
     }
 }

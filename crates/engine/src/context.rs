@@ -42,6 +42,11 @@ pub trait PasswordPolicies: Send + Sync {
     /// # Errors
     /// [`crate::Error::Internal`] `no password policy found` when there is none of that name.
     async fn generate(&self, policy: &str) -> Result<Secret>;
+    /// How many bits it takes to guess a password of the named policy.
+    ///
+    /// # Errors
+    /// As [`PasswordPolicies::generate`].
+    async fn bits(&self, policy: &str) -> Result<f64>;
 }
 
 /// Everything a handler and the lease protocol need beside the parameters.

@@ -73,17 +73,18 @@ pub async fn run(
     };
     let core = Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories });
     core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
-    let handle = Handle::new();
-    let mut serving = tokio::task::JoinSet::new();
-    for listener in &config.listeners {
-        serving.spawn(bind(listener.clone(), Arc::clone(&core), handle.clone()).await?);
-    }
+    // Dev mode is ready before its first client can ask.
     let text = if options.dev {
         let dev = dev::start(&core, &options).await.map_err(ServerError::Start)?;
         Some((dev_text(&config, &dev), dev.token))
     } else {
         None
     };
+    let handle = Handle::new();
+    let mut serving = tokio::task::JoinSet::new();
+    for listener in &config.listeners {
+        serving.spawn(bind(listener.clone(), Arc::clone(&core), handle.clone()).await?);
+    }
     match &text {
         Some((text, token)) => announce(text, Some(token.expose())),
         None => announce(&server_text(&config), None),

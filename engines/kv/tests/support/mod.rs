@@ -22,6 +22,9 @@ impl PasswordPolicies for NoPolicies {
     async fn generate(&self, _: &str) -> Result<Secret> {
         Err(Error::Internal("no password policy found".to_owned()))
     }
+    async fn bits(&self, _: &str) -> Result<f64> {
+        Err(Error::Internal("no password policy found".to_owned()))
+    }
 }
 
 pub struct Kv {

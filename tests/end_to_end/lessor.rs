@@ -1,0 +1,139 @@
+//! A server of its own for a test, and a client to it.
+use lessor_client::{Client, Config, Error, Request, Token};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lessor");
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running server. Killed when dropped.
+pub struct Lessor {
+    child: Child,
+    pub address: String,
+    pub token: String,
+    directory: Option<PathBuf>,
+}
+
+impl Drop for Lessor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(arguments: &[String]) -> Child {
+    Command::new(PROGRAM)
+        .arg("server")
+        .args(arguments)
+        .env("HOME", "/nonexistent")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+impl Lessor {
+    /// In memory, with the root token `root`.
+    pub async fn dev() -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let arguments = ["-dev", "-dev-root-token-id=root", "-dev-no-store-token"].map(str::to_owned);
+        let arguments = [arguments.as_slice(), &[format!("-dev-listen-address={listen}")]].concat();
+        let child = spawn(&arguments);
+        let lessor = Self { child, address: format!("http://{listen}"), token: "root".into(), directory: None };
+        lessor.wait_until_up().await;
+        lessor
+    }
+
+    /// On embedded storage in `directory`, with a seal that opens by itself or with key shares.
+    pub async fn stored(directory: &Path, seal: &str) -> Self {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let data = directory.join("data");
+        let config = format!(
+            "storage \"embedded\" {{ path = {data:?} }}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{seal}\n"
+        );
+        std::fs::write(directory.join("lessor.hcl"), config).unwrap();
+        let child = spawn(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+        let address = format!("http://{listen}");
+        let lessor = Self { child, address, token: String::new(), directory: Some(directory.to_owned()) };
+        lessor.wait_until_up().await;
+        lessor
+    }
+
+    /// A static seal whose key stands in the configuration.
+    pub const STATIC: &str =
+        "seal \"static\" { current_key = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\" }";
+
+    /// As [`Lessor::stored`] with the static seal, initialised.
+    pub async fn initialised(directory: &Path) -> Self {
+        let mut lessor = Self::stored(directory, Self::STATIC).await;
+        let body = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
+        lessor.token = lessor.write("sys/init", body).await["root_token"].as_str().unwrap().to_owned();
+        lessor
+    }
+
+    /// Killed without a word, and started again on the same data.
+    pub async fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let directory = self.directory.clone().unwrap();
+        let listen = self.address.clone();
+        let child = spawn(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+        let next = Self { child, address: listen, token: self.token.clone(), directory: Some(directory) };
+        next.wait_until_up().await;
+        next
+    }
+
+    async fn wait_until_up(&self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.client().send(Request::get("sys/seal-status")).await.is_err() {
+            assert!(Instant::now() < end, "the server does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        let token = (!self.token.is_empty()).then(|| Token::new(self.token.as_str()));
+        Client::new(Config { address: self.address.clone(), token, max_retries: 0, ..Config::default() }).unwrap()
+    }
+
+    pub async fn send(&self, request: Request) -> Result<Value, Error> {
+        self.client().send(request).await.map(|response| response.json.unwrap_or_default())
+    }
+
+    pub async fn write(&self, path: &str, body: Value) -> Value {
+        self.send(Request::put(path, body)).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub async fn read(&self, path: &str) -> Value {
+        self.send(Request::get(path)).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Status and text of a request that has to fail.
+    pub async fn refused(&self, request: Request) -> (u16, String) {
+        match self.send(request).await {
+            Err(Error::Api(api)) => (api.status, api.errors.join("; ")),
+            Err(other) => panic!("{other}"),
+            Ok(answer) => panic!("succeeded: {answer}"),
+        }
+    }
+
+    /// The command line against this server: exit code and what it printed.
+    pub fn cli(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(PROGRAM)
+            .args(arguments)
+            .env("VAULT_ADDR", &self.address)
+            .env("VAULT_TOKEN", &self.token)
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+    }
+}

@@ -1,0 +1,2 @@
+//! Real platforms, each started privately for one test.
+pub mod postgres;

@@ -1,0 +1,125 @@
+//! PostgreSQL from the distribution's package, in a directory and on a port of its own.
+use crate::lessor::free_port;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub const ROOT: &str = "admin";
+pub const ROOT_PASSWORD: &str = "first-root-password";
+
+/// A running server, stopped when dropped.
+pub struct Postgres {
+    child: Option<Child>,
+    directory: tempfile::TempDir,
+    pub port: u16,
+}
+
+fn binaries() -> PathBuf {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .expect("PostgreSQL is installed by `make test`")
+        .map(|entry| entry.unwrap().path().join("bin"))
+        .filter(|path| path.join("postgres").exists())
+        .collect();
+    found.sort();
+    found.pop().expect("PostgreSQL is installed by `make test`")
+}
+
+/// PostgreSQL refuses to run as root.
+fn unprivileged(program: &Path) -> Command {
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
+    command
+}
+
+impl Postgres {
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let password = directory.path().join("password");
+        std::fs::write(&password, ROOT_PASSWORD).unwrap();
+        // Whoever runs it owns it.
+        let _ = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(directory.path()).status();
+        let made = unprivileged(&binaries().join("initdb"))
+            .args(["-A", "scram-sha-256", "-U", ROOT, "--no-sync", "-E", "UTF8", "--locale=C"])
+            .arg(format!("--pwfile={}", password.display()))
+            .arg(directory.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut postgres = Self { child: None, directory, port: free_port() };
+        postgres.resume();
+        postgres
+    }
+
+    /// Starts the server on its data again.
+    pub fn resume(&mut self) {
+        let child = unprivileged(&binaries().join("postgres"))
+            .arg("-D")
+            .arg(self.directory.path().join("data"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.query("SELECT 1").status.success() {
+            assert!(Instant::now() < end, "PostgreSQL does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops the server at once; its data stays.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn url(&self, user: &str, password: &str) -> String {
+        format!("postgresql://{user}:{password}@127.0.0.1:{}/postgres?connect_timeout=5", self.port)
+    }
+
+    /// With the placeholders that a configuration has.
+    pub fn template(&self) -> String {
+        format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// PostgreSQL's own client.
+    pub fn psql(&self, user: &str, password: &str, sql: &str) -> Command {
+        let mut command = Command::new("psql");
+        command.arg("-XAtq").arg("-c").arg(sql).arg(self.url(user, password)).stdin(Stdio::null());
+        command
+    }
+
+    pub fn accepts(&self, user: &str, password: &str) -> bool {
+        self.psql(user, password, "SELECT 1").output().unwrap().status.success()
+    }
+
+    /// As a second superuser, whose password no test rotates.
+    pub fn query(&self, sql: &str) -> Output {
+        self.psql(ROOT, ROOT_PASSWORD, sql).output().unwrap()
+    }
+
+    pub fn lines(&self, user: &str, password: &str, sql: &str) -> Vec<String> {
+        let output = self.psql(user, password, sql).output().unwrap();
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    /// The accounts that leases made.
+    pub fn made(&self) -> Vec<String> {
+        self.lines(ROOT, ROOT_PASSWORD, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%' ORDER BY 1")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
