@@ -5,7 +5,23 @@ missing=()
 ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing+=(postgresql)
 command -v psql > /dev/null || missing+=(postgresql-client)
 command -v curl > /dev/null || missing+=(curl)
-[ ${#missing[@]} = 0 ] && exit 0
-sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-$sudo apt-get update -q
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
+python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} != 0 ]; then
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    $sudo apt-get update -q
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+# AWS, as far as it can be had: two stand-ins that check signatures and policies, and the official client.
+moto=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/moto-5.2
+if [ ! -x "$moto/bin/moto_server" ]; then
+    rm -rf "$moto"
+    python3 -m venv "$moto"
+    "$moto/bin/pip" install -q 'moto[server]==5.2.*' boto3
+fi
+ministack=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/ministack-1.5
+if [ ! -x "$ministack/bin/ministack" ]; then
+    rm -rf "$ministack"
+    python3 -m venv "$ministack"
+    "$ministack/bin/pip" install -q 'ministack==1.5.*'
+fi

@@ -17,9 +17,11 @@ pub mod field;
 pub mod password_policy;
 pub mod path;
 pub mod reply;
+mod schedule;
 pub mod secret;
 pub mod simulation;
 pub mod template;
+pub mod timing;
 pub mod view;
 
 pub use backend::{Backend, Credential, Dynamic, Factory, Grant, MadeObject, Rotating, Rotation, Terms, Works};

@@ -2,7 +2,7 @@
 use crate::Engine;
 use crate::connections::opening;
 use crate::naming;
-use crate::timing::{Asked, Timing};
+use lessor_engine::timing::{Asked, Timing};
 use lessor_engine::{CommaList, Context, Error, Fields, Params, Reply, Result, Seconds, StringList, Timestamp};
 use lessor_storage::Version;
 use serde::{Deserialize, Serialize};

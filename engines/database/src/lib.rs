@@ -10,10 +10,9 @@ pub mod plugin;
 pub mod postgresql;
 mod roles;
 mod rotation;
-mod schedule;
+
 mod statements;
 mod static_roles;
-mod timing;
 
 use connections::Connections;
 use lessor_engine::{Backend, Factory, PathTable, Paths, Result};

@@ -2,7 +2,7 @@
 use crate::Engine;
 use crate::config::Config;
 use crate::roles::{Named, check_credential_type};
-use crate::timing::{Asked, Timing};
+use lessor_engine::timing::{Asked, Timing};
 use lessor_engine::{
     Changes, Context, Error, KeyValues, Params, Reply, Result, Seconds, Secret, StringList, Timestamp,
 };

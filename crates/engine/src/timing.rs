@@ -1,6 +1,6 @@
 //! When a secret is due: every so often, or by a cron schedule with a window.
 use crate::schedule::Cron;
-use lessor_engine::{Error, Result, Seconds, Timestamp};
+use crate::{Error, Result, Seconds, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
