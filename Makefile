@@ -1,4 +1,4 @@
-.PHONY: help demo test test-heavy lint fmt
+.PHONY: help demo test test-heavy lint deny fmt
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
@@ -11,5 +11,9 @@ test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building fr
 	LESSOR_KILL_ROUNDS=20 cargo test -p lessor --test end_to_end kill::
 lint: ## clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
+deny: ## licences, sources and bans of dependencies; known vulnerabilities where their database can be had
+	command -v cargo-deny > /dev/null || cargo install -q --locked cargo-deny
+	cargo deny --offline check licenses bans sources
+	cargo deny fetch 2> /dev/null && cargo deny check advisories || echo "SKIPPED advisories: their database cannot be had here"
 fmt: ## format
 	cargo fmt --all
