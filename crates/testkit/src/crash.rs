@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 const MOUNT: &str = "under/test/";
-/// Within this time a fresh node has dealt with everything that a crash left.
-const RECOVERY: Duration = Duration::from_secs(600);
+/// Within this time a fresh node has dealt with everything that a crash left, back-off included.
+const RECOVERY: Duration = Duration::from_secs(1500);
 /// Beyond every lease of a simulation.
 const LATER: Duration = Duration::from_secs(26 * 3600);
 

@@ -1,10 +1,27 @@
-//! Every engine with a simulation keeps the promises through a crash at every single point.
+//! Every engine with a simulation keeps the promises through a crash at every single point. An engine is registered by one
+//! test here.
 #![allow(clippy::print_stdout, reason = "the count of points is what a reader of the log looks for")]
-use lessor_testkit::{crash, sim};
+use lessor_engine::simulation::Simulation;
+use lessor_testkit::crash::{self, Workflow};
+use lessor_testkit::sim;
+
+async fn exhaust(engine: &str, make: impl Fn() -> Simulation) {
+    let visited = crash::exhaust(make).await;
+    println!("crash points visited: {} in {} workflows of {engine}", visited.points, visited.workflows);
+    assert_eq!(visited.workflows, Workflow::ALL.len());
+}
 
 #[tokio::test(start_paused = true)]
-async fn no_promise_is_broken_by_a_crash_at_any_call() {
-    let visited = crash::exhaust(|| sim::simulation().0).await;
-    println!("crash points visited: {} in {} workflows of the engine sim", visited.points, visited.workflows);
-    assert_eq!(visited.workflows, crash::Workflow::ALL.len());
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_simplest_engine() {
+    exhaust("the simplest engine", || sim::simulation().0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_aws_engine() {
+    exhaust("aws", lessor_engine_aws::sim::simulation).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_database_engine() {
+    exhaust("database", lessor_engine_database::sim::simulation).await;
 }

@@ -10,6 +10,8 @@ mod roles;
 mod rotation;
 mod sdk;
 mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod static_roles;
 
 use call::Cloud;

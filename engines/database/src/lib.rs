@@ -11,6 +11,8 @@ pub mod postgresql;
 mod roles;
 mod rotation;
 
+#[cfg(feature = "sim")]
+pub mod sim;
 mod statements;
 mod static_roles;
 
