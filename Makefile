@@ -1,4 +1,4 @@
-.PHONY: help demo test test-heavy lint deny fmt
+.PHONY: help demo test test-heavy bench lint deny fmt
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
@@ -9,6 +9,9 @@ test: ## install what the tests need and run them
 test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building from source yet)
 	tests/install.sh
 	LESSOR_KILL_ROUNDS=20 cargo test -p lessor --test end_to_end kill::
+bench: ## side by side with the peer, in one run
+	tests/install.sh
+	bench/run.sh
 lint: ## clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 deny: ## licences, sources and bans of dependencies; known vulnerabilities where their database can be had

@@ -10,7 +10,7 @@ use lessor_core::node::{Core, Parts};
 use lessor_core::seal::SealKind;
 use lessor_core::settings::Settings;
 use lessor_engine::{Factory, SystemClock};
-use lessor_storage::{EmbeddedStorage, MemoryStorage, Storage};
+use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub enum ServerError {
     Signals(#[from] std::io::Error),
 }
 
+/// Bytes of stored records, encrypted as they are, kept in memory.
+const CACHE: usize = 32 << 20;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until SIGINT or SIGTERM. `announce` is called once requests are served, with dev mode's root token.
@@ -135,7 +137,10 @@ fn start_logging(options: &Options, config: &Config) {
 
 fn open_storage(config: &Config) -> Result<(Arc<dyn Storage>, String), ServerError> {
     match &config.storage {
-        Some(StorageConfig::Embedded(path)) => Ok((Arc::new(EmbeddedStorage::open(path)?), "embedded".to_owned())),
+        Some(StorageConfig::Embedded(path)) => {
+            let storage = Arc::new(EmbeddedStorage::open(path)?);
+            Ok((Arc::new(CachedStorage::new(storage, CACHE)), "embedded".to_owned()))
+        }
         _ => Ok((Arc::new(MemoryStorage::new()), "inmem".to_owned())),
     }
 }

@@ -9,11 +9,13 @@
 //! [`conformance`] is the suite that every engine passes, those of other crates included.
 use async_trait::async_trait;
 
+mod cached;
 pub mod conformance;
 mod embedded;
 mod fault;
 mod memory;
 
+pub use cached::CachedStorage;
 pub use embedded::EmbeddedStorage;
 pub use fault::{FaultHook, Hook, Moment, Outcome};
 pub use memory::MemoryStorage;

