@@ -34,6 +34,35 @@ async fn key_shares_unseal_and_data_survives_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_rekey_only_the_new_shares_unseal() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut lessor = Lessor::stored(directory.path(), "").await;
+    let made = lessor.write("sys/init", json!({ "secret_shares": 2, "secret_threshold": 2 })).await;
+    lessor.token = made["root_token"].as_str().unwrap().to_owned();
+    let share = |answer: &serde_json::Value, at: usize| answer["keys_base64"][at].as_str().unwrap().to_owned();
+    for at in 0..2 {
+        lessor.cli(&["operator", "unseal", &share(&made, at)]);
+    }
+    assert_eq!(lessor.cli(&["operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1"]).0, 0);
+    let wrong = Request::put("sys/rekey/update", json!({ "key": share(&made, 0), "nonce": "another" }));
+    assert!(lessor.refused(wrong).await.1.contains("incorrect nonce supplied"));
+    let (code, text) = lessor.cli(&["operator", "rekey", &share(&made, 0)]);
+    assert!(code == 0 && text.contains("1/2"), "{text}");
+    let (code, text) = lessor.cli(&["operator", "rekey", "-format=json", &share(&made, 1)]);
+    assert_eq!(code, 0, "{text}");
+    let new: serde_json::Value = serde_json::from_str(&text).unwrap();
+    lessor.write("sys/mounts/kv", json!({ "type": "kv" })).await;
+    lessor.write("sys/rotate", json!({})).await;
+    lessor.write("kv/a", json!({ "x": "1" })).await;
+
+    let lessor = lessor.kill_and_restart().await;
+    let old = Request::put("sys/unseal", json!({ "key": share(&made, 0) }));
+    assert_eq!(lessor.refused(old).await.0, 400);
+    assert_eq!(lessor.cli(&["operator", "unseal", &share(&new, 0)]).0, 0);
+    assert_eq!(lessor.read("kv/a").await["data"]["x"], "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_a_static_seal_opens_by_itself() {
     let directory = tempfile::tempdir().unwrap();
     let lessor = Lessor::initialised(directory.path()).await;

@@ -16,6 +16,7 @@ pub mod password_policies;
 mod pipeline;
 pub mod policy;
 pub mod reconcile;
+mod rekey;
 pub mod request;
 pub mod response;
 pub mod revocation;

@@ -43,6 +43,7 @@ pub struct Core {
     seals: SealStore,
     active: RwLock<Option<Unsealed>>,
     change: Mutex<Progress>,
+    pub(crate) rekey: Mutex<Option<crate::rekey::Rekey>>,
 }
 
 #[derive(Clone)]
@@ -91,6 +92,7 @@ impl Core {
             parts,
             active: RwLock::default(),
             change: Mutex::default(),
+            rekey: Mutex::default(),
         })
     }
     /// What the operator decided.
@@ -266,6 +268,21 @@ impl Core {
             }
         }
         self.barrier.seal();
+    }
+    /// The root key, if `shares` are the ones that unseal.
+    pub(crate) async fn root_of(&self, shares: &[Zeroizing<Vec<u8>>]) -> Result<Option<Key>> {
+        match seal::join(shares) {
+            Some(key) => self.seals.root_key(&key).await,
+            None => Ok(None),
+        }
+    }
+    /// Seals storage under another unseal key from now on; the node stays unsealed.
+    pub(crate) async fn reseal(&self, config: &SealConfig, unseal: &Key) -> Result<()> {
+        let root = self.seals.rekey(&self.barrier, config, unseal).await?;
+        if let Some(unsealed) = self.active.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            unsealed.root = root;
+        }
+        Ok(())
     }
     /// Adds a key to the barrier's keyring.
     ///

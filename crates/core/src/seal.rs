@@ -132,17 +132,18 @@ impl SealStore {
         let plain = decrypt(unseal, ROOT_KEY.as_bytes(), &entry.value).map(Zeroizing::new);
         Ok(plain.and_then(|plain| Key::from_bytes(&plain)))
     }
-    /// Puts a fresh root key under another unseal key; the keyring follows in the same commit.
+    /// Puts a fresh root key under another unseal key; the keyring follows in the same commit. Returns the root key.
     ///
     /// # Errors
     /// When sealed or storage fails.
-    pub async fn rekey(&self, barrier: &Barrier, config: &SealConfig, unseal: &Key) -> Result<()> {
+    pub async fn rekey(&self, barrier: &Barrier, config: &SealConfig, unseal: &Key) -> Result<Key> {
         let root = Key::random()?;
         let mut batch = Batch::new()
             .put(CONFIG, serde_json::to_vec(config)?)
             .put(ROOT_KEY, encrypt(unseal, ROOT_KEY.as_bytes(), root.expose())?);
         batch.append(barrier.reseal(&root).await?);
-        Ok(self.below.commit(batch).await?)
+        self.below.commit(batch).await?;
+        Ok(root)
     }
 }
 

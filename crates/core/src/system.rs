@@ -5,6 +5,7 @@ mod leases;
 mod mounts;
 mod policies;
 mod reconcile;
+mod rekey;
 mod remount;
 mod tokens;
 mod ui;
@@ -48,6 +49,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         keyring::declare,
         remount::declare,
         reconcile::declare,
+        rekey::declare,
         ui::declare,
     ] {
         paths = declare(paths);

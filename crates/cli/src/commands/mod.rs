@@ -62,6 +62,7 @@ static COMMANDS: &[&Command] = &[
     &operator::init::COMMAND,
     &operator::key_status::COMMAND,
     &operator::key_status::ROTATE,
+    &operator::rekey::COMMAND,
     &operator::seal::COMMAND,
     &operator::seal::STEP_DOWN,
     &operator::unseal::COMMAND,

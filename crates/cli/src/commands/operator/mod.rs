@@ -2,5 +2,6 @@
 
 pub mod init;
 pub mod key_status;
+pub mod rekey;
 pub mod seal;
 pub mod unseal;
