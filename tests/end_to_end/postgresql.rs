@@ -202,6 +202,27 @@ async fn leases_that_end_while_the_database_is_down_are_revoked_when_it_is_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_before_the_answer_leaves_no_account() {
+    let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
+    configure(&lessor, &postgres).await;
+    let slow = format!("{CREATE} SELECT pg_sleep(2);");
+    let body = json!({ "db_name": "main", "creation_statements": slow, "default_ttl": "1h" });
+    lessor.write("team/db/roles/slow", body).await;
+    let url = format!("{}/v1/team/db/creds/slow", lessor.address);
+    let mut curl = std::process::Command::new("curl");
+    let status = curl.args(["-s", "-m", "1", "-H", "X-Vault-Token: root", &url]).status().unwrap();
+    assert_eq!(status.code(), Some(28), "curl was to give up");
+    assert!(postgres.made().is_empty(), "the account is not visible before its transaction ends");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Made, though nobody waits for it, and destroyed again.
+    until("the account is gone", Duration::from_secs(5), || postgres.made().is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(postgres.made().is_empty());
+    let (status, _) = lessor.refused(Request::list("sys/leases/lookup/team/db/creds/slow")).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reconcile_finds_an_account_whose_lease_was_lost() {
     let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
     configure(&lessor, &postgres).await;

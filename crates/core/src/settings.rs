@@ -34,7 +34,7 @@ impl Default for Settings {
             cluster_name: "lessor".to_owned(),
             storage_type: "inmem".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            concurrency: 8,
+            concurrency: 16,
             platform_timeout: Duration::from_secs(90),
         }
     }

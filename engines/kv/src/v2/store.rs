@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-/// More than enough once local writers queue up: then only another node can come in between.
-const ATTEMPTS: usize = 32;
+/// Every lost race is somebody else's success: those who come fresh do not queue, and may be many. This only ends what
+/// would never end.
+const ATTEMPTS: usize = 10_000;
 const QUEUES: usize = 64;
 
 const CONFIG: &str = "config";
