@@ -37,18 +37,18 @@ fn key(answer: &Value) -> (String, String) {
 async fn a_key_works_until_its_lease_ends_and_its_user_is_gone() {
     let (moto, lessor) = configured().await;
     developer(&lessor).await;
-    lessor.write("cloud/config/lease", json!({ "lease": "5s", "lease_max": "1h" })).await;
+    lessor.write("cloud/config/lease", json!({ "lease": "12s", "lease_max": "1h" })).await;
     let answer = lessor.read("cloud/creds/developer").await;
     let (id, secret) = key(&answer);
-    assert_eq!((answer["lease_duration"].as_u64(), answer["renewable"].as_bool()), (Some(5), Some(true)));
+    assert_eq!((answer["lease_duration"].as_u64(), answer["renewable"].as_bool()), (Some(12), Some(true)));
     assert_eq!(answer["data"]["session_token"], Value::Null);
     let who = moto.as_key(&id, &secret, "", "print(sts.get_caller_identity()['Arn'])").unwrap();
     assert!(who.contains("user/vault-root-developer-"), "{who}");
     // The policy of the role is what it may do, and nothing else.
     assert!(moto.as_key(&id, &secret, "", "iam.list_users()").unwrap_err().contains("AccessDenied"));
     let renewed = lessor.write("sys/leases/renew", json!({ "lease_id": answer["lease_id"] })).await;
-    assert_eq!(renewed["lease_duration"], 5);
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(renewed["lease_duration"], 12);
+    tokio::time::sleep(Duration::from_secs(14)).await;
     assert!(!moto.accepts(&id, &secret));
     assert!(moto.made().is_empty());
 }

@@ -46,16 +46,16 @@ async fn until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
 async fn an_account_works_until_its_lease_ends_and_its_open_session_is_cut() {
     let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
     configure(&lessor, &postgres).await;
-    role(&lessor, "app", "4s").await;
+    role(&lessor, "app", "6s").await;
     let answer = lessor.read("team/db/creds/app").await;
     let (user, password) = login(&answer);
     assert!(user.starts_with("v-root-app-"), "{user}");
-    assert_eq!((answer["lease_duration"].as_u64(), answer["renewable"].as_bool()), (Some(4), Some(true)));
+    assert_eq!((answer["lease_duration"].as_u64(), answer["renewable"].as_bool()), (Some(6), Some(true)));
     assert_eq!(postgres.lines(&user, &password, "SELECT current_user"), std::slice::from_ref(&user));
     let started = Instant::now();
     let mut session = postgres.psql(&user, &password, "SELECT pg_sleep(60)").spawn().unwrap();
     let status = tokio::task::spawn_blocking(move || session.wait().unwrap()).await.unwrap();
-    assert!(!status.success() && started.elapsed() < Duration::from_secs(10), "the session outlived its lease");
+    assert!(!status.success() && started.elapsed() < Duration::from_secs(15), "the session outlived its lease");
     until("the account is gone", Duration::from_secs(2), || postgres.made().is_empty()).await;
     assert!(!postgres.accepts(&user, &password));
 }
