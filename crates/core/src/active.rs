@@ -62,6 +62,8 @@ impl Active {
             clock: Arc::clone(&self.clock),
             policies: Arc::clone(&self.policies),
             caller,
+            connection: Arc::default(),
+            namespace: String::new(),
             path: path.to_owned(),
         }
     }

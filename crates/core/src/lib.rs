@@ -7,6 +7,7 @@ pub mod audit;
 pub mod barrier;
 
 mod help;
+pub mod identity;
 pub mod keys;
 pub mod lease;
 pub mod locks;

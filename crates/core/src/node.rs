@@ -2,7 +2,7 @@
 use crate::active::Active;
 use crate::audit::Audit;
 use crate::barrier::{Barrier, Key};
-use crate::lease::{Store, record::ordered_id};
+use crate::lease::Store;
 use crate::locks::Locks;
 use crate::mount::Mounts;
 use crate::password_policies::StoredPolicies;
@@ -13,7 +13,6 @@ use crate::system;
 use crate::token::{Token, Tokens};
 use lessor_engine::{Clock, Error, Factory, Result, Secret};
 use lessor_storage::Storage;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -179,23 +178,10 @@ impl Core {
         Ok(Initialised { shares: shared.shares, recovery, root_token })
     }
     fn root_token(&self) -> Token {
-        let now = self.parts.clock.now();
         Token {
-            key: String::new(),
-            accessor: ordered_id(now),
-            parent: None,
             policies: vec!["root".to_owned()],
-            meta: BTreeMap::new(),
             display_name: "root".to_owned(),
-            path: "auth/token/root".to_owned(),
-            created: now,
-            creation_ttl: 0,
-            expires: None,
-            explicit_max_ttl: 0,
-            period: 0,
-            num_uses: 0,
-            renewable: false,
-            renewed: None,
+            ..Token::new(self.parts.clock.now(), "auth/token/root")
         }
     }
     /// Forgets the shares given so far.

@@ -219,6 +219,12 @@ async fn answer(
             issued = Some(leased);
             200
         }
+        Outcome::Login(login) => {
+            let made = active.log_in(mounted, &cx, *login, &request.path).await?;
+            envelope.auth = Some(made.token.auth(made.text.expose(), active.now()));
+            envelope.warnings.extend(made.warnings);
+            200
+        }
         Outcome::Rotate(subject) => {
             let rotated = active.rotate(mounted.entry.uuid.clone(), subject).await?;
             envelope.warnings.extend(rotated.warnings);

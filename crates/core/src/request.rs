@@ -23,6 +23,10 @@ pub struct Request {
     pub client: Option<IpAddr>,
     /// The client's port.
     pub client_port: u16,
+    /// All headers by lower-case name; those that hold the token are left out.
+    pub headers: Vec<(String, String)>,
+    /// The client's certificate chain in DER, its own first.
+    pub certificates: Vec<Vec<u8>>,
     /// `?help=1`: tells about the path instead of running it.
     pub help: bool,
 }

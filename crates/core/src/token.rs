@@ -1,7 +1,8 @@
 //! Tokens: who may ask, and whose leases end when they do.
+pub mod login;
 pub mod record;
 pub mod revoke;
 pub mod store;
 
-pub use record::Token;
+pub use record::{Kind, Token};
 pub use store::Tokens;

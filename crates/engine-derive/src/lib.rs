@@ -2,8 +2,8 @@
 //!
 //! The doc comment of a field becomes its help text, its type decides coercion, and `#[param(..)]` adds the
 //! rest: `default = "3600"` (written as a client would send it), `secret` (never shown, never audited in
-//! clear), `required`, `name = "type"` where the wire name is no Rust name, and `rest` for a map that
-//! collects every field the struct does not declare.
+//! clear), `required`, `name = "type"` where the wire name is no Rust name, `flatten` for parameters that several
+//! endpoints share, and `rest` for a map that collects every field the struct does not declare.
 use proc_macro::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta, parse_macro_input};
@@ -15,6 +15,7 @@ struct Options {
     secret: bool,
     required: bool,
     rest: bool,
+    flatten: bool,
 }
 
 fn options_of(field: &syn::Field) -> syn::Result<Options> {
@@ -34,8 +35,10 @@ fn options_of(field: &syn::Field) -> syn::Result<Options> {
                 options.required = true;
             } else if meta.path.is_ident("rest") {
                 options.rest = true;
+            } else if meta.path.is_ident("flatten") {
+                options.flatten = true;
             } else {
-                return Err(meta.error("known are: name, default, secret, required, rest"));
+                return Err(meta.error("known are: name, default, secret, required, rest, flatten"));
             }
             Ok(())
         })?;
@@ -72,6 +75,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     };
     let mut specs = Vec::new();
     let mut reads = Vec::new();
+    let mut shared = Vec::new();
     let mut rest = None;
     for field in &fields.named {
         // Named fields were checked above, so every field has an identifier.
@@ -79,6 +83,12 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
         let options = options_of(field)?;
         if options.rest {
             rest = Some(quote! { #member: ::std::mem::take(raw) });
+            continue;
+        }
+        if options.flatten {
+            let ty = &field.ty;
+            shared.push(quote! { <#ty as ::lessor_engine::Params>::FIELDS });
+            reads.push(quote! { #member: <#ty as ::lessor_engine::Params>::parse(raw)? });
             continue;
         }
         let name = options.name.unwrap_or_else(|| member.to_string().trim_start_matches("r#").to_owned());
@@ -103,7 +113,12 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let reads = reads.into_iter().chain(rest);
     Ok(quote! {
         impl ::lessor_engine::Params for #ident {
-            const FIELDS: &'static [::lessor_engine::FieldSpec] = &[#(#specs),*];
+            const FIELDS: &'static [::lessor_engine::FieldSpec] = {
+                const PARTS: &[&[::lessor_engine::FieldSpec]] = &[&[#(#specs),*], #(#shared),*];
+                const ALL: [::lessor_engine::FieldSpec; ::lessor_engine::field::count(PARTS)] =
+                    ::lessor_engine::field::join(PARTS);
+                &ALL
+            };
             const KEEPS_UNKNOWN: bool = #keeps_unknown;
             fn parse(raw: &mut ::lessor_engine::Fields) -> ::std::result::Result<Self, ::lessor_engine::FieldError> {
                 Ok(Self { #(#reads),* })

@@ -1,5 +1,5 @@
-//! The two contracts core drives, and the value an engine hands over.
-use crate::{Context, PathTable, Result};
+//! The contracts core drives, and the value an engine hands over.
+use crate::{AuthMethod, Context, PathTable, Result};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -144,7 +144,8 @@ pub trait Rotating: Send + Sync {
     async fn next(&self, cx: &Context, subject: &str) -> Result<Option<Timestamp>>;
 }
 
-/// What an engine is, once mounted.
+/// What an engine or auth method is, once mounted.
+#[derive(Clone)]
 pub struct Backend {
     /// Its endpoints.
     pub paths: PathTable,
@@ -152,11 +153,35 @@ pub struct Backend {
     pub dynamic: Option<Arc<dyn Dynamic>>,
     /// Its rotations, where it has any.
     pub rotating: Option<Arc<dyn Rotating>>,
+    /// How its tokens are renewed, where it lets somebody in.
+    pub auth: Option<Arc<dyn AuthMethod>>,
+}
+
+impl Backend {
+    /// Endpoints and nothing else.
+    pub fn new(paths: PathTable) -> Self {
+        Self { paths, dynamic: None, rotating: None, auth: None }
+    }
+    /// Issues credentials.
+    #[must_use]
+    pub fn dynamic(self, dynamic: Arc<dyn Dynamic>) -> Self {
+        Self { dynamic: Some(dynamic), ..self }
+    }
+    /// Rotates secrets.
+    #[must_use]
+    pub fn rotating(self, rotating: Arc<dyn Rotating>) -> Self {
+        Self { rotating: Some(rotating), ..self }
+    }
+    /// Lets people in.
+    #[must_use]
+    pub fn auth(self, auth: Arc<dyn AuthMethod>) -> Self {
+        Self { auth: Some(auth), ..self }
+    }
 }
 
 /// Makes the [`Backend`] of a mount. The binary lists the factories it was built with.
 pub trait Factory: Send + Sync {
-    /// The type a client names at `sys/mounts` (`aws`, `database`, `kv`).
+    /// The type a client names at `sys/mounts` (`aws`, `database`, `kv`) or `sys/auth` (`approle`, `userpass`).
     fn kind(&self) -> &'static str;
     /// One sentence for people.
     fn description(&self) -> &'static str;

@@ -2,7 +2,7 @@
 use crate::{Clock, Result, Secret, View};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// The mount a request arrived at.
 #[derive(Clone, Debug)]
@@ -34,6 +34,18 @@ pub struct Caller {
     pub token: Secret,
 }
 
+/// What the request came over. Empty in background work.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The client's address, or the one a trusted proxy names.
+    pub address: Option<IpAddr>,
+    /// Headers by lower-case name: those the mount is tuned to pass through, and `authorization` where it holds no
+    /// token of ours.
+    pub headers: Vec<(String, String)>,
+    /// The client's certificate chain in DER, its own first; TLS has proven that it holds the key, nothing else.
+    pub certificates: Vec<Vec<u8>>,
+}
+
 /// Named password policies, kept by core.
 #[async_trait]
 pub trait PasswordPolicies: Send + Sync {
@@ -62,6 +74,10 @@ pub struct Context {
     pub policies: Arc<dyn PasswordPolicies>,
     /// Who asks; empty in background work.
     pub caller: Caller,
+    /// What the request came over.
+    pub connection: Arc<Connection>,
+    /// The namespace the mount lies in: empty for the root, else `team-a/` or deeper.
+    pub namespace: String,
     /// The request path behind the mount (`creds/app`); empty in background work.
     pub path: String,
 }

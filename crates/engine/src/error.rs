@@ -8,6 +8,9 @@ pub enum Error {
     /// The caller's input is wrong (400). Names the field, the reason and the accepted form.
     #[error("{0}")]
     Invalid(String),
+    /// A login with wrong credentials (400); counts towards locking its alias out.
+    #[error("{0}")]
+    BadCredentials(String),
     /// The caller may not do this (403).
     #[error("{0}")]
     Forbidden(String),
@@ -48,7 +51,7 @@ impl Error {
     /// The HTTP status this error is answered with.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Invalid(_) => 400,
+            Self::Invalid(_) | Self::BadCredentials(_) => 400,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Refused { status, .. } => *status,

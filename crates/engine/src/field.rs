@@ -113,6 +113,34 @@ impl Params for () {
     }
 }
 
+/// How many fields the parts of a parameter struct have; used by the derive.
+pub const fn count(parts: &[&[FieldSpec]]) -> usize {
+    let (mut total, mut part) = (0, 0);
+    while part < parts.len() {
+        total += parts[part].len();
+        part += 1;
+    }
+    total
+}
+
+/// The fields of all parts, one after the other; used by the derive.
+pub const fn join<const N: usize>(parts: &[&[FieldSpec]]) -> [FieldSpec; N] {
+    const NONE: FieldSpec =
+        FieldSpec { name: "", kind: FieldKind::Any, doc: "", default: None, secret: false, required: false };
+    let mut all = [NONE; N];
+    let (mut at, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut field = 0;
+        while field < parts[part].len() {
+            all[at] = parts[part][field];
+            at += 1;
+            field += 1;
+        }
+        part += 1;
+    }
+    all
+}
+
 /// A type a field can have.
 pub trait FieldValue: Sized {
     /// What it accepts.

@@ -1,13 +1,14 @@
 //! The contract a secrets engine is written against.
 //!
 //! An engine is a plain value, [`Backend`]: the table of its paths (declared once, as data), and, where it
-//! has them, the two contracts that core drives: [`Dynamic`] for credentials that are created, leased and
-//! revoked, and [`Rotating`] for secrets that are replaced in two phases. Engines never see a token, a
-//! lease id or the storage of anybody else; core never knows an engine by name.
+//! has them, the contracts that core drives: [`Dynamic`] for credentials that are created, leased and
+//! revoked, [`Rotating`] for secrets that are replaced in two phases, and [`AuthMethod`] for logins. Engines never see
+//! a token, a lease id or the storage of anybody else; core never knows an engine by name.
 // The derive names this crate by its full name, here too.
 #[allow(unused_extern_crates)]
 extern crate self as lessor_engine;
 
+pub mod auth;
 pub mod backend;
 pub mod clock;
 pub mod context;
@@ -24,9 +25,10 @@ pub mod template;
 pub mod timing;
 pub mod view;
 
+pub use auth::{Alias, AuthMethod, Login, Renewed, TokenKind, TokenParams, TokenSettings};
 pub use backend::{Backend, Credential, Dynamic, Factory, Grant, MadeObject, Rotating, Rotation, Terms, Works};
 pub use clock::{Clock, SystemClock};
-pub use context::{Caller, Context, Mount, PasswordPolicies};
+pub use context::{Caller, Connection, Context, Mount, PasswordPolicies};
 pub use error::{Error, Result};
 pub use field::{
     Any, CommaList, FieldError, FieldKind, FieldSpec, FieldValue, Fields, KeyValues, Object, Params, Seconds,
@@ -34,7 +36,7 @@ pub use field::{
 };
 pub use jiff::Timestamp;
 pub use lessor_engine_derive::Params;
-pub use path::{Operation, PathSpec, PathTable, Paths};
+pub use path::{Access, Operation, PathSpec, PathTable, Paths};
 pub use reply::{Issue, LeaseView, Outcome, Reply};
 pub use secret::Secret;
 pub use view::{Changes, View};

@@ -34,6 +34,21 @@ impl Operation {
     }
 }
 
+/// What it takes to be let in to a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Access {
+    /// A token whose policies grant the operation.
+    #[default]
+    Token,
+    /// The same, and the `sudo` capability.
+    Sudo,
+    /// Nobody is asked who they are (logins).
+    Open,
+}
+
+/// Reads one name (an alias, a role) out of a login's parameters, captures included.
+pub type NameOf = fn(&Fields) -> Option<String>;
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Arc<dyn Fn(Context, Fields) -> BoxFuture<Result<Reply>> + Send + Sync>;
 type Exists = Arc<dyn Fn(Context, Fields) -> BoxFuture<Result<bool>> + Send + Sync>;
@@ -60,6 +75,12 @@ pub struct PathSpec {
     pub help: &'static str,
     /// What can be done with it.
     pub operations: Vec<OperationSpec>,
+    /// Who is let in.
+    pub access: Access,
+    /// Who logs in here, before it is known whether they may: core refuses those who are locked out.
+    pub login_alias: Option<NameOf>,
+    /// By which role they log in; quotas ask.
+    pub login_role: Option<NameOf>,
     exists: Option<Exists>,
 }
 
@@ -88,7 +109,15 @@ impl<E: Send + Sync + 'static> Paths<E> {
         help: &'static str,
         build: impl FnOnce(PathBuilder<E>) -> PathBuilder<E>,
     ) -> Self {
-        let spec = PathSpec { pattern, help, operations: Vec::new(), exists: None };
+        let spec = PathSpec {
+            pattern,
+            help,
+            operations: Vec::new(),
+            access: Access::Token,
+            login_alias: None,
+            login_role: None,
+            exists: None,
+        };
         self.specs.push(build(PathBuilder { engine: Arc::clone(&self.engine), spec }).spec);
         self
     }
@@ -118,6 +147,30 @@ impl<E: Send + Sync + 'static> PathBuilder<E> {
             handler: call,
             keeps_unknown: P::KEEPS_UNKNOWN,
         });
+        self
+    }
+    /// Asks for the `sudo` capability too.
+    #[must_use]
+    pub fn sudo(mut self) -> Self {
+        self.spec.access = Access::Sudo;
+        self
+    }
+    /// Lets everybody in.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.spec.access = Access::Open;
+        self
+    }
+    /// Makes this a login whose failures count against the alias that `alias` reads out of the parameters.
+    #[must_use]
+    pub fn locks_out(mut self, alias: NameOf) -> Self {
+        self.spec.login_alias = Some(alias);
+        self
+    }
+    /// Tells by which role somebody logs in here.
+    #[must_use]
+    pub fn login_role(mut self, role: NameOf) -> Self {
+        self.spec.login_role = Some(role);
         self
     }
     /// GET.

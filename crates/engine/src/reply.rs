@@ -1,5 +1,5 @@
 //! What a handler answers.
-use crate::{Grant, Terms};
+use crate::{Grant, Login, Terms};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub enum Outcome {
     Missing(Option<Map<String, Value>>),
     /// Core creates and leases it, then answers with its data.
     Issue(Box<Issue>),
+    /// Core makes a token for whoever this is, and answers with it.
+    Login(Box<Login>),
     /// A JSON body without the envelope.
     Bare(Value),
     /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
@@ -51,7 +53,6 @@ pub struct Reply {
     pub lease: Option<LeaseView>,
     /// The `auth` of the envelope: a token that was made or renewed.
     pub auth: Option<Value>,
-
     /// What kind.
     pub outcome: Outcome,
     /// Shown to the caller beside it.
@@ -97,6 +98,10 @@ impl Reply {
     /// A planned credential.
     pub fn issue(issue: Issue) -> Self {
         Outcome::Issue(Box::new(issue)).into()
+    }
+    /// Somebody who proved who they are.
+    pub fn login(login: Login) -> Self {
+        Outcome::Login(Box::new(login)).into()
     }
     /// A rotation of `subject`.
     pub fn rotate(subject: impl Into<String>) -> Self {

@@ -72,6 +72,8 @@ async fn read(request: HttpRequest<Body>) -> Result<Request, Response> {
         wrap_ttl: wrap_ttl(&parts.headers)?,
         client: client.map(|address| address.ip()),
         client_port: client.map_or(0, |address| address.port()),
+        headers: Vec::new(),
+        certificates: Vec::new(),
         help,
     })
 }

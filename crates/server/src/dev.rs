@@ -39,6 +39,8 @@ pub async fn start(core: &Arc<Core>, options: &Options) -> Result<Dev, String> {
         wrap_ttl: None,
         client: None,
         client_port: 0,
+        headers: Vec::new(),
+        certificates: Vec::new(),
         help: false,
     };
     let answer = core.handle(request).await;

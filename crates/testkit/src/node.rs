@@ -91,6 +91,8 @@ impl Node {
             wrap_ttl: None,
             client: None,
             client_port: 0,
+            headers: Vec::new(),
+            certificates: Vec::new(),
             help: false,
         };
         self.core.handle(request).await

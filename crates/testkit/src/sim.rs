@@ -129,7 +129,7 @@ impl Factory for SimFactory {
             .path("static/{name}", "A fixed account.", |path| path.write(make_static).read(read_static))
             .path("rotate/{name}", "Rotates a fixed account.", |path| path.write(rotate_static))
             .build();
-        Ok(Backend { paths, dynamic: Some(engine.clone()), rotating: Some(engine) })
+        Ok(Backend::new(paths).dynamic(engine.clone()).rotating(engine))
     }
 }
 

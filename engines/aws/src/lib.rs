@@ -37,7 +37,7 @@ impl Factory for AwsFactory {
     }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
         let engine = Arc::new(Engine { sessions: Sessions::new(Arc::clone(&self.cloud)) });
-        Ok(Backend { paths: paths(&engine), dynamic: Some(engine.clone()), rotating: Some(engine) })
+        Ok(Backend::new(paths(&engine)).dynamic(engine.clone()).rotating(engine))
     }
 }
 

@@ -41,7 +41,7 @@ impl Factory for DatabaseFactory {
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
         let plugins = Arc::clone(&self.plugins);
         let engine = Arc::new(Engine { plugins, connections: Connections::default() });
-        Ok(Backend { paths: paths(&engine), dynamic: Some(engine.clone()), rotating: Some(engine) })
+        Ok(Backend::new(paths(&engine)).dynamic(engine.clone()).rotating(engine))
     }
 }
 

@@ -27,7 +27,7 @@ impl Factory for KvFactory {
             Some("2") => v2::paths(),
             Some(other) => return Err(Error::Invalid(format!("invalid version {other:?} for kv: use 1 or 2"))),
         };
-        Ok(Backend { paths, dynamic: None, rotating: None })
+        Ok(Backend::new(paths))
     }
 }
 

@@ -25,8 +25,7 @@ impl Mounted {
     pub fn builtin(path: &str, kind: &str, description: &str, paths: lessor_engine::PathTable) -> Arc<Self> {
         let mut entry = Entry::new(path, kind);
         description.clone_into(&mut entry.description);
-        let backend = Backend { paths, dynamic: None, rotating: None };
-        Arc::new(Self { entry, backend, gate: Arc::default() })
+        Arc::new(Self { entry, backend: Backend::new(paths), gate: Arc::default() })
     }
 }
 
@@ -78,11 +77,7 @@ impl Mounts {
         for entry in entries {
             let known = old.by_uuid.get(&entry.uuid).filter(|known| known.entry.options == entry.options);
             let (backend, gate) = match known {
-                Some(known) => {
-                    let Backend { paths, dynamic, rotating } = &known.backend;
-                    let (paths, dynamic, rotating) = (paths.clone(), dynamic.clone(), rotating.clone());
-                    (Backend { paths, dynamic, rotating }, Arc::clone(&known.gate))
-                }
+                Some(known) => (known.backend.clone(), Arc::clone(&known.gate)),
                 None => (self.factory(&entry.kind)?.create(&entry.options)?, Arc::default()),
             };
             all.push(Arc::new(Mounted { entry, backend, gate }));

@@ -1,6 +1,5 @@
 //! `auth/token/*`.
 use super::System;
-use crate::lease::record::ordered_id;
 use crate::lease::ttl::{Bounds, effective};
 use crate::pipeline::token_text;
 use crate::token::Token;
@@ -160,21 +159,18 @@ async fn make(system: &System, cx: &Context, create: Create, orphan: bool) -> Re
     let term = effective(&bounds, now, now)?;
     let creation_ttl = if endless { 0 } else { term.ttl.as_secs() };
     let token = Token {
-        key: String::new(),
-        accessor: ordered_id(now),
         parent: (!orphan && !create.no_parent).then(|| parent.key.clone()),
         policies,
         meta: create.meta.0,
         display_name: display_name(&create.display_name),
-        path: format!("auth/token/{}", cx.path),
-        created: now,
         creation_ttl,
         expires: (!endless).then(|| now + term.ttl),
         explicit_max_ttl: explicit_max.as_secs(),
         period: period.as_secs(),
         num_uses: create.num_uses,
         renewable: create.renewable && !endless,
-        renewed: None,
+        bound_cidrs: parent.bound_cidrs.clone(),
+        ..Token::new(now, format!("auth/token/{}", cx.path))
     };
     let active = system.active()?;
     let chosen = Some(create.id).filter(|id| !id.is_empty());

@@ -2,13 +2,46 @@
 use crate::keys::{Due, DueKind};
 use crate::lease::record::ordered_id;
 use aws_lc_rs::hmac;
+use ipnet::IpNet;
 use jiff::Timestamp;
 use lessor_engine::Secret;
+use lessor_engine::auth::show_cidr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-/// One service token. Its text is not in it.
+/// How a token is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// In storage, under its key.
+    #[default]
+    Service,
+    /// Nowhere: its text is its record, encrypted.
+    Batch,
+}
+
+impl Kind {
+    /// The word of the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// How a token came from a login: what its renewal asks for again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The uuid of the auth mount.
+    pub mount: String,
+    /// The method's own note, by which it finds the role or user again.
+    pub renewal: Value,
+}
+
+/// One token. Its text is not in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Token {
     /// Storage id: the time part of the text and an HMAC of it.
@@ -41,9 +74,58 @@ pub struct Token {
     pub renewable: bool,
     /// The last renewal.
     pub renewed: Option<Timestamp>,
+    /// How it is kept.
+    #[serde(default)]
+    pub kind: Kind,
+    /// The identity entity behind it, or empty.
+    #[serde(default)]
+    pub entity_id: String,
+    /// Addresses it may be used from; empty for all.
+    #[serde(default)]
+    pub bound_cidrs: Vec<IpNet>,
+    /// The token role it was made by, or empty.
+    #[serde(default)]
+    pub role: String,
+    /// The login it was made by.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// The namespace it lives in: empty for the root, else with a trailing slash.
+    #[serde(default)]
+    pub namespace: String,
 }
 
 impl Token {
+    /// A token that never ends, may do nothing and belongs to nobody; its maker fills in the rest.
+    pub fn new(now: Timestamp, path: impl Into<String>) -> Self {
+        Self {
+            key: String::new(),
+            accessor: ordered_id(now),
+            parent: None,
+            policies: Vec::new(),
+            meta: BTreeMap::new(),
+            display_name: "token".to_owned(),
+            path: path.into(),
+            created: now,
+            creation_ttl: 0,
+            expires: None,
+            explicit_max_ttl: 0,
+            period: 0,
+            num_uses: 0,
+            renewable: false,
+            renewed: None,
+            kind: Kind::Service,
+            entity_id: String::new(),
+            bound_cidrs: Vec::new(),
+            role: String::new(),
+            origin: None,
+            namespace: String::new(),
+        }
+    }
+    /// Whether it may be used from that address.
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        let bound = &self.bound_cidrs;
+        bound.is_empty() || address.is_some_and(|address| bound.iter().any(|block| block.contains(&address)))
+    }
     /// Whether it may do everything.
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == "root")
@@ -66,7 +148,7 @@ impl Token {
             ("creation_time", json!(self.created.as_second())),
             ("creation_ttl", json!(self.creation_ttl)),
             ("display_name", json!(self.display_name)),
-            ("entity_id", json!("")),
+            ("entity_id", json!(self.entity_id)),
             ("expire_time", json!(self.expires)),
             ("explicit_max_ttl", json!(self.explicit_max_ttl)),
             ("id", json!(id)),
@@ -78,12 +160,22 @@ impl Token {
             ("policies", json!(self.policies)),
             ("renewable", json!(self.renewable)),
             ("ttl", json!(self.ttl(now))),
-            ("type", json!("service")),
+            ("type", json!(self.kind.word())),
         ] {
             data.insert(name.to_owned(), value);
         }
         if self.period > 0 {
             data.insert("period".to_owned(), json!(self.period));
+        }
+        if !self.role.is_empty() {
+            data.insert("role".to_owned(), json!(self.role));
+        }
+        if !self.bound_cidrs.is_empty() {
+            let shown: Vec<String> = self.bound_cidrs.iter().map(show_cidr).collect();
+            data.insert("bound_cidrs".to_owned(), json!(shown));
+        }
+        if !self.namespace.is_empty() {
+            data.insert("namespace_path".to_owned(), json!(self.namespace));
         }
         if let Some(at) = self.renewed {
             data.insert("last_renewal".to_owned(), json!(at));
@@ -102,8 +194,8 @@ impl Token {
             "metadata": meta,
             "lease_duration": self.ttl(now),
             "renewable": self.renewable,
-            "entity_id": "",
-            "token_type": "service",
+            "entity_id": self.entity_id,
+            "token_type": self.kind.word(),
             "orphan": self.parent.is_none(),
             "mfa_requirement": Value::Null,
             "num_uses": self.num_uses.max(0),

@@ -56,6 +56,8 @@ impl Kv {
             view: View::new(storage, "logical/u/"),
             clock,
             policies: Arc::new(NoPolicies),
+            connection: Arc::default(),
+            namespace: String::new(),
             caller: Caller::default(),
             path: String::new(),
         };
