@@ -4,11 +4,13 @@ use crate::keys::Due;
 use crate::lease::Store;
 use crate::locks::Locks;
 use crate::mount::{Mounted, Mounts};
+use crate::namespace::Namespaces;
+use crate::password_policies::StoredPolicies;
 use crate::revocation::Lanes;
 use crate::settings::Settings;
 use crate::token::Tokens;
 use jiff::Timestamp;
-use lessor_engine::{Caller, Clock, Context, Error, PasswordPolicies, Result, View};
+use lessor_engine::{Caller, Clock, Connection, Context, Error, Result, View};
 use lessor_storage::Storage;
 use std::future::Future;
 use std::sync::Arc;
@@ -30,10 +32,10 @@ pub struct Active {
     pub tokens: Tokens,
     /// Mounts.
     pub mounts: Mounts,
+    /// Namespaces.
+    pub namespaces: Namespaces,
     /// Audit devices.
     pub audit: Audit,
-    /// Password policies.
-    pub policies: Arc<dyn PasswordPolicies>,
     /// One at a time per lease, token and rotation.
     pub locks: Locks,
     /// The revocation queues.
@@ -48,22 +50,33 @@ pub struct Active {
     pub(crate) next_due: AtomicI64,
 }
 
+/// Where a request comes from, as an engine is told.
+#[derive(Clone, Default)]
+pub struct From {
+    /// Who asks.
+    pub caller: Caller,
+    /// What it came over.
+    pub connection: Arc<Connection>,
+    /// The namespace it is for.
+    pub namespace: String,
+}
+
 impl Active {
     /// The current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
     /// What an engine gets of a mount.
-    pub fn context(&self, mounted: &Mounted, caller: Caller, path: &str) -> Context {
+    pub fn context(&self, mounted: &Mounted, from: From, path: &str) -> Context {
         let entry = &mounted.entry;
         Context {
             mount: Arc::new(entry.for_engine(self.settings.default_ttl, self.settings.max_ttl)),
             view: View::new(Arc::clone(&self.storage), entry.storage_prefix()),
             clock: Arc::clone(&self.clock),
-            policies: Arc::clone(&self.policies),
-            caller,
-            connection: Arc::default(),
-            namespace: String::new(),
+            policies: Arc::new(StoredPolicies::new(Arc::clone(&self.storage), &from.namespace)),
+            caller: from.caller,
+            connection: from.connection,
+            namespace: from.namespace,
             path: path.to_owned(),
         }
     }
@@ -74,7 +87,8 @@ impl Active {
     pub fn background(&self, uuid: &str) -> Result<(Arc<Mounted>, Context)> {
         let mounted = self.mounts.by_uuid(uuid);
         let mounted = mounted.ok_or_else(|| Error::Internal(format!("no mount has the uuid {uuid}")))?;
-        let context = self.context(&mounted, Caller::default(), "");
+        let from = From { namespace: mounted.entry.namespace.clone(), ..From::default() };
+        let context = self.context(&mounted, from, "");
         Ok((mounted, context))
     }
     /// Bounds a call to a platform.

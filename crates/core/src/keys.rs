@@ -20,6 +20,16 @@ pub fn token_lease(token: &str, lease_id: &str) -> String {
     format!("lease/token/{token}/{lease_id}")
 }
 
+/// The tokens made at a path (namespace and request path), as leases of `auth/` are listed.
+pub fn token_path(path: &str, token: &str) -> String {
+    format!("token/path/{path}/{token}")
+}
+
+/// What belongs to one namespace and to none of its mounts: empty for the root.
+pub fn namespace(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("namespace/{}/", hex::encode(path)) }
+}
+
 /// A credential that may exist on a platform without a lease.
 pub fn intent(id: &str) -> String {
     format!("intent/{id}")

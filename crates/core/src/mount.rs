@@ -1,6 +1,7 @@
-//! Mounts: which engine answers below which path.
+//! Mounts: which engine or auth method answers below which path.
 pub mod entry;
 pub mod table;
+mod unmount;
 
 pub use entry::{Entry, MountConfig};
-pub use table::{Mounted, Mounts};
+pub use table::{Factories, Mounted, Mounts};

@@ -4,15 +4,16 @@ use crate::audit::Audit;
 use crate::barrier::{Barrier, Key};
 use crate::lease::Store;
 use crate::locks::Locks;
-use crate::mount::Mounts;
-use crate::password_policies::StoredPolicies;
+use crate::mount::{Factories, Mounts};
+use crate::namespace::Namespaces;
 use crate::revocation::Lanes;
 use crate::seal::{self, SealConfig, SealKind, SealStore};
 use crate::settings::Settings;
 use crate::system;
+use crate::token::record::fresh_text;
 use crate::token::{Token, Tokens};
-use lessor_engine::{Clock, Error, Factory, Result, Secret};
-use lessor_storage::Storage;
+use lessor_engine::{Clock, Error, Result, Secret};
+use lessor_storage::{Batch, Storage};
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -30,8 +31,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What the operator decided.
     pub settings: Settings,
-    /// The engines of this build.
-    pub factories: Vec<Arc<dyn Factory>>,
+    /// The engines and auth methods of this build.
+    pub factories: Factories,
 }
 
 /// One node.
@@ -169,7 +170,9 @@ impl Core {
         drop(guard);
         self.barrier.unseal(&root).await?;
         let tokens = Tokens::load(Arc::clone(&self.barrier) as Arc<dyn Storage>).await?;
-        let (_, root_token) = tokens.create(self.root_token(), token).await?;
+        let record = self.root_token();
+        let text = token.unwrap_or_else(|| fresh_text(record.created, ""));
+        let (_, root_token) = tokens.create_as(record, text, Batch::new()).await?;
         if recovery {
             self.activate(root).await?;
         } else {
@@ -228,7 +231,7 @@ impl Core {
             tokens: Tokens::load(Arc::clone(&storage)).await?,
             mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
             audit: Audit::load(Arc::clone(&storage)).await?,
-            policies: Arc::new(StoredPolicies::new(Arc::clone(&storage))),
+            namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             locks: Locks::default(),
             lanes: Lanes::default(),
             paused: AtomicBool::new(self.settings.paused),

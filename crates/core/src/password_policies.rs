@@ -1,4 +1,5 @@
 //! Named password policies, in storage.
+use crate::keys;
 use async_trait::async_trait;
 use lessor_engine::password_policy::PasswordPolicy;
 use lessor_engine::{Error, PasswordPolicies, Result, Secret, View};
@@ -11,9 +12,9 @@ pub struct StoredPolicies {
 }
 
 impl StoredPolicies {
-    /// Behind the barrier.
-    pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { view: View::new(storage, "core/password-policy/") }
+    /// Those of a namespace, behind the barrier.
+    pub fn new(storage: Arc<dyn Storage>, namespace: &str) -> Self {
+        Self { view: View::new(storage, format!("{}core/password-policy/", keys::namespace(namespace))) }
     }
     /// The text of a policy.
     ///

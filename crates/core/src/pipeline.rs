@@ -1,17 +1,24 @@
 //! The way of a request, as one straight line.
-use crate::active::Active;
+mod answer;
+mod caller;
+mod place;
+mod shape;
+
+use crate::active::{Active, From};
 use crate::audit::{Line, Subject};
-use crate::lease::issue::{Issued, Order};
+use crate::lease::issue::Issued;
+use crate::lockout::Suspect;
 use crate::mount::Mounted;
 use crate::node::Core;
 use crate::policy;
 use crate::request::Request;
-use crate::response::{Envelope, Response};
+use crate::response::Response;
 use crate::status;
-use crate::token::Token;
-use lessor_engine::path::Matched;
-use lessor_engine::{Caller, Context, Error, Operation, Outcome, Reply, Result, Secret};
-use serde_json::{Map, Value, json};
+use caller::Session;
+use lessor_engine::path::{Access, Matched};
+use lessor_engine::{Caller, Connection, Error, Operation, Result, Secret};
+use place::Place;
+use shape::{inject_data, refused, wrapped};
 use std::sync::Arc;
 
 impl Core {
@@ -31,34 +38,46 @@ impl Core {
 /// An answer that ends the line early.
 struct Refusal(Response);
 
-impl From<Error> for Refusal {
+impl std::convert::From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self(refused(&error))
     }
 }
 
 async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, Refusal> {
-    let (token, one_use_left) = authenticate(active, &request).await?;
-    let mounted = active.mounts.find(&request.path);
-    let route = mounted.as_ref().map(|mounted| behind(mounted, &request.path).to_owned());
-    request.operation = operation(active, &request, mounted.as_deref(), route.as_deref()).await?;
-    let allowed = policy::allows(&token, request.operation, &request.path);
-    let subject =
-        |request| Subject { request, token: Some(&token), mount: mount_of(mounted.as_ref()), time: active.now() };
+    place::enter_namespace(active, &mut request)?;
+    let place = Place::find(active, &request);
+    let session = caller::identify(active, &request, place.access()).await?;
+    request.operation = operation(active, &request, &place, &session).await?;
+    let allowed = match (&session.token, place.access()) {
+        (_, Access::Open) => true,
+        (Some(token), _) => request.help || policy::allows(token, request.operation, &request.path),
+        (None, _) => false,
+    };
+    let subject = |request| Subject {
+        request,
+        token: session.token.as_deref(),
+        mount: place.shown(),
+        time: active.now(),
+        namespace: &session.namespace,
+    };
     active.audit.write(|| Line::request(&subject(&request))).await?;
     let mut issued = None;
     let mut response = if !allowed {
         wrapped(403, "permission denied")
     } else {
-        match run(active, &request, &token, mounted.as_ref(), route.as_deref(), one_use_left).await {
-            Ok((response, lease)) => {
-                issued = lease;
-                response
+        match run(active, &request, &session, &place).await {
+            Ok(done) => {
+                issued = done.issued;
+                match request.wrap_ttl {
+                    Some(ttl) => answer::wrap(active, &request, ttl, done.response, done.accessor).await?,
+                    None => done.response,
+                }
             }
             Err(Refusal(response)) => response,
         }
     };
-    if one_use_left {
+    if let Some(token) = session.token.as_ref().filter(|_| session.last_use) {
         active.revoke_token(&token.key).await?;
     }
     inject_data(&request.path, &mut response);
@@ -70,46 +89,15 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     Ok(response)
 }
 
-/// The caller, and whether this is the token's last use.
-async fn authenticate(active: &Active, request: &Request) -> Result<(Token, bool), Refusal> {
-    let denied = || Refusal(Response::error(403, "permission denied"));
-    let text = request.token.as_ref().filter(|token| !token.is_empty()).ok_or_else(denied)?;
-    let (token, version) = active.tokens.find(text.expose(), active.now()).await?.ok_or_else(denied)?;
-    if token.num_uses == 0 {
-        return Ok((token, false));
-    }
-    // Of two requests that race for the last use, the guard lets one through.
-    let left = if token.num_uses == 1 { -1 } else { token.num_uses - 1 };
-    let used = Token { num_uses: left, ..token.clone() };
-    active.tokens.update(&token, &used, version).await.map_err(|_| denied())?;
-    Ok((used, left < 0))
-}
-
-fn behind<'a>(mounted: &Mounted, path: &'a str) -> &'a str {
-    path.strip_prefix(&mounted.entry.path).unwrap_or_default()
-}
-
-fn mount_of(mounted: Option<&Arc<Mounted>>) -> Option<(&str, &str, &str)> {
-    mounted.map(|mounted| {
-        let entry = &mounted.entry;
-        (entry.path.as_str(), entry.kind.as_str(), entry.accessor.as_str())
-    })
-}
-
 /// Writes to what is not there yet are creations, where the engine can tell.
-async fn operation(
-    active: &Active,
-    request: &Request,
-    mounted: Option<&Mounted>,
-    route: Option<&str>,
-) -> Result<Operation, Refusal> {
-    let (Operation::Update, Some(mounted), Some(route)) = (request.operation, mounted, route) else {
+async fn operation(active: &Active, request: &Request, place: &Place, session: &Session) -> Result<Operation, Refusal> {
+    let (Operation::Update, Some(mounted)) = (request.operation, &place.mounted) else {
         return Ok(request.operation);
     };
-    let Some(matched) = mounted.backend.paths.find(route).filter(Matched::has_existence_check) else {
+    let Some(matched) = mounted.backend.paths.find(&place.route).filter(Matched::has_existence_check) else {
         return Ok(Operation::Update);
     };
-    let cx = active.context(mounted, Caller::default(), route);
+    let cx = active.context(mounted, from(mounted, session, request), &place.route);
     let exists = matched.exists(cx, &request.fields).await?;
     Ok(if exists { Operation::Update } else { Operation::Create })
 }
@@ -117,164 +105,71 @@ async fn operation(
 async fn run(
     active: &Arc<Active>,
     request: &Request,
-    token: &Token,
-    mounted: Option<&Arc<Mounted>>,
-    route: Option<&str>,
-    one_use_left: bool,
-) -> Result<(Response, Option<Issued>), Refusal> {
-    let (Some(mounted), Some(route)) = (mounted, route) else {
-        let text = format!("no handler for route \"{}\". route entry not found.", request.path);
-        return Err(Refusal(Response::error(404, text)));
-    };
-    if mounted.entry.tainted {
-        let text = format!(
-            "no handler for route \"{}\" on namespace \"\". route entry or namespace is tainted.",
-            request.path
-        );
-        return Err(Refusal(Response::error(404, text)));
-    }
+    session: &Session,
+    place: &Place,
+) -> Result<answer::Done, Refusal> {
+    let mounted = place.mounted(request)?;
+    let route = &place.route;
     if request.help {
-        return Ok((crate::help::answer(mounted, route, request), None));
+        return Ok(answer::Done::plain(crate::help::answer(mounted, route, request)));
     }
     let matched = mounted.backend.paths.find(route).ok_or_else(|| Refusal(wrapped(404, "unsupported path")))?;
     let spec = matched.operation(request.operation).ok_or_else(|| Refusal(wrapped(405, "unsupported operation")))?;
-    let cx = active.context(mounted, caller(mounted, token, request), route);
-    let reply = matched.call(spec, cx.clone(), request.fields.clone()).await?;
+    let cx = active.context(mounted, from(mounted, session, request), route);
+    let suspect = suspect(active, mounted, &matched, request);
+    if let Some(suspect) = &suspect {
+        active.refuse_locked(suspect).await?;
+    }
+    let reply = matched.call(spec, cx.clone(), request.fields.clone()).await;
+    if let Some(suspect) = &suspect {
+        match &reply {
+            Err(Error::BadCredentials(_)) => active.count_failure(suspect).await?,
+            Err(_) => {}
+            Ok(_) => active.forget_failures(suspect).await?,
+        }
+    }
+    let reply = reply?;
     let reschedule = reply.reschedule.clone();
-    let done = answer(active, request, token, mounted, cx, reply, one_use_left).await?;
+    let done = answer::answer(active, request, session, mounted, cx, reply).await?;
     for subject in reschedule {
         active.reschedule(&mounted.entry.uuid, &subject).await?;
     }
     Ok(done)
 }
 
-fn caller(mounted: &Mounted, token: &Token, request: &Request) -> Caller {
-    let own = matches!(mounted.entry.kind.as_str(), "system" | "token");
-    let text = request.token.clone().filter(|_| own).unwrap_or_default();
-    Caller {
-        display_name: token.display_name.clone(),
-        accessor: token.accessor.clone(),
-        entity_id: String::new(),
-        token: text,
-    }
+/// Who tries to log in, where failures lock them out.
+fn suspect(active: &Active, mounted: &Mounted, matched: &Matched<'_>, request: &Request) -> Option<Suspect> {
+    let alias_of = matched.spec.login_alias?;
+    let mut fields = request.fields.clone();
+    matched.capture_into(&mut fields);
+    active.suspect(mounted, alias_of(&fields)?)
 }
 
-async fn answer(
-    active: &Arc<Active>,
-    request: &Request,
-    token: &Token,
-    mounted: &Arc<Mounted>,
-    cx: Context,
-    reply: Reply,
-    one_use_left: bool,
-) -> Result<(Response, Option<Issued>), Refusal> {
-    let Reply { status, lease, auth, outcome, warnings, lease_duration, .. } = reply;
-    let mut envelope = Envelope { warnings, lease_duration, auth, ..Envelope::default() };
-    if let Some(lease) = lease {
-        envelope.lease_id = lease.id;
-        envelope.lease_duration = lease.duration;
-        envelope.renewable = lease.renewable;
+/// What the engine is told of the request.
+fn from(mounted: &Mounted, session: &Session, request: &Request) -> From {
+    let own = matches!(mounted.entry.kind.as_str(), "system" | "token" | "cubbyhole" | "identity");
+    let mut caller = Caller { wrap_ttl: request.wrap_ttl, ..Caller::default() };
+    if let Some(token) = &session.token {
+        caller.display_name.clone_from(&token.display_name);
+        caller.accessor.clone_from(&token.accessor);
+        caller.entity_id.clone_from(&token.entity_id);
+        caller.record = own.then(|| Arc::clone(token) as Arc<dyn std::any::Any + Send + Sync>);
     }
-    let bare = envelope.warnings.is_empty() && envelope.auth.is_none() && envelope.lease_id.is_empty();
-    let mut issued = None;
-    let default_status = match outcome {
-        Outcome::Empty if bare => {
-            return Ok((Response { status: status.unwrap_or(204), ..Response::empty() }, None));
-        }
-        Outcome::Empty => 200,
-        Outcome::Data(data) => {
-            envelope.data = Some(data);
-            200
-        }
-        Outcome::List(keys) if keys.is_empty() => return Ok((Response::missing(), None)),
-        Outcome::List(keys) => {
-            envelope.data = Some(Map::from_iter([("keys".to_owned(), json!(keys))]));
-            200
-        }
-        Outcome::Missing(data) if data.is_none() && bare => return Ok((Response::missing(), None)),
-        Outcome::Missing(data) => {
-            envelope.data = data;
-            404
-        }
-        Outcome::Bare(body) => return Ok((Response::bare(status.unwrap_or(200), body), None)),
-        Outcome::Issue(_) if one_use_left => {
-            let text =
-                "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.";
-            return Err(Refusal(Response::error(400, text)));
-        }
-        Outcome::Issue(issue) => {
-            let order = Order {
-                mounted: Arc::clone(mounted),
-                cx,
-                issue: *issue,
-                token: token.clone(),
-                path: request.path.clone(),
-            };
-            let mut leased = active.issue(order).await?;
-            envelope.lease_id.clone_from(&leased.lease.id);
-            envelope.lease_duration = leased.ttl.as_secs();
-            envelope.renewable = leased.lease.renewable;
-            envelope.data = Some(std::mem::take(&mut leased.data));
-            envelope.warnings.append(&mut leased.warnings);
-            issued = Some(leased);
-            200
-        }
-        Outcome::Login(login) => {
-            let made = active.log_in(mounted, &cx, *login, &request.path).await?;
-            envelope.auth = Some(made.token.auth(made.text.expose(), active.now()));
-            envelope.warnings.extend(made.warnings);
-            200
-        }
-        Outcome::Rotate(subject) => {
-            let rotated = active.rotate(mounted.entry.uuid.clone(), subject).await?;
-            envelope.warnings.extend(rotated.warnings);
-            envelope.data = rotated.data;
-            if envelope.data.is_none() && envelope.warnings.is_empty() {
-                return Ok((Response::empty(), None));
-            }
-            200
-        }
-    };
-    Ok((Response::envelope(status.unwrap_or(default_status), &request.id, envelope), issued))
+    if own {
+        caller.token = request.token.clone().unwrap_or_default();
+    }
+    From { caller, connection: connection(mounted, request), namespace: request.namespace.clone() }
 }
 
-/// The field's multi-error format, which clients search for the text.
-fn wrapped(status: u16, text: &str) -> Response {
-    Response::error(status, format!("1 error occurred:\n\t* {text}\n\n"))
-}
-
-fn refused(error: &Error) -> Response {
-    match error {
-        Error::Storage(lessor_storage::Error::Sealed) => Response::error(503, "Vault is sealed"),
-        Error::NotFound(text) if text.is_empty() => Response::missing(),
-        _ => Response::error(error.status(), error.to_string()),
-    }
-}
-
-/// Old clients read some answers of `sys/` at the top level; see the HTTP contract.
-fn inject_data(path: &str, response: &mut Response) {
-    const BELOW: [&str; 8] = [
-        "sys/audit",
-        "sys/audit-hash",
-        "sys/auth",
-        "sys/mounts",
-        "sys/policy",
-        "sys/capabilities",
-        "sys/key-status",
-        "sys/remount",
-    ];
-    let at =
-        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']));
-    if response.status != 200 || !BELOW.iter().any(|prefix| at(prefix)) {
-        return;
-    }
-    let Some(Value::Object(body)) = &mut response.body else { return };
-    let Some(Value::Object(data)) = body.get("data").cloned() else { return };
-    let mut all = data;
-    for (name, value) in std::mem::take(body) {
-        all.entry(name).or_insert(value);
-    }
-    *body = all;
+fn connection(mounted: &Mounted, request: &Request) -> Arc<Connection> {
+    let passed = &mounted.entry.config.passthrough_request_headers;
+    let wanted = |name: &str| name == "authorization" || passed.iter().any(|pass| pass.eq_ignore_ascii_case(name));
+    let headers = request.headers.iter().filter(|(name, _)| wanted(name));
+    Arc::new(Connection {
+        address: request.client,
+        headers: headers.cloned().collect(),
+        certificates: if mounted.entry.is_auth() { request.certificates.clone() } else { Vec::new() },
+    })
 }
 
 /// The token text of a body, or the caller's own.

@@ -12,6 +12,8 @@ const DEFAULT: &[(&str, &[&str])] = &[
     ("sys/leases/lookup", &["update"]),
     ("sys/leases/renew", &["update"]),
     ("sys/renew", &["update"]),
+    ("sys/wrapping/wrap", &["update"]),
+    ("sys/wrapping/unwrap", &["update"]),
 ];
 
 /// The capabilities of a token on a path, sorted; `["root"]`, or `["deny"]` for none.
@@ -20,8 +22,16 @@ pub fn capabilities(token: &Token, path: &str) -> Vec<&'static str> {
         return vec!["root"];
     }
     let has_default = token.policies.iter().any(|policy| policy == "default");
+    if token.is_wrapping() {
+        return if path == "sys/wrapping/unwrap" { vec!["update"] } else { vec!["deny"] };
+    }
     let granted = DEFAULT.iter().find(|(allowed, _)| has_default && *allowed == path);
     granted.map_or_else(|| vec!["deny"], |(_, capabilities)| capabilities.to_vec())
+}
+
+/// Whether the token has the `sudo` capability on a path.
+pub fn has_sudo(token: &Token, _path: &str) -> bool {
+    token.is_root()
 }
 
 /// Whether the operation is allowed.

@@ -44,9 +44,9 @@ impl Active {
             return Err(Error::invalid(format!("{} issues no credentials: nothing to reconcile", mounted.entry.kind)));
         };
         // Known before owned: what is made meanwhile is then at worst taken for known, never for an orphan.
-        let mut known = self.known(&mounted.entry.path, mount).await?;
+        let mut known = self.known(&mounted.entry.full_path(), mount).await?;
         let owned = self.bounded(dynamic.owned(&cx)).await?;
-        let later = self.known(&mounted.entry.path, mount).await?;
+        let later = self.known(&mounted.entry.full_path(), mount).await?;
         let mut report = Report { owned: owned.len(), known: later.len(), ..Report::default() };
         for object in owned {
             let name = (object.target.clone(), object.name.clone());

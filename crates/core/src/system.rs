@@ -1,14 +1,19 @@
 //! Core's own endpoints, declared like any engine's: `sys/` and `auth/token/`.
 mod audit;
+mod cubbyhole;
 mod keyring;
 mod leases;
+mod locked_users;
 mod mounts;
+mod namespaces;
 mod policies;
 mod reconcile;
 mod rekey;
 mod remount;
 mod tokens;
+mod tune;
 mod ui;
+mod wrapping;
 
 use crate::active::Active;
 use crate::mount::Mounted;
@@ -29,11 +34,15 @@ impl System {
     fn active(&self) -> Result<Arc<Active>> {
         self.core()?.active()
     }
-    /// The caller's token.
-    async fn caller(&self, cx: &Context) -> Result<Token> {
+    /// The caller's token, as the pipeline found it; on paths that are open to everybody it may be missing.
+    async fn caller(&self, cx: &Context) -> Result<Arc<Token>> {
+        if let Some(token) = cx.caller.record.clone().and_then(|record| record.downcast::<Token>().ok()) {
+            return Ok(token);
+        }
         let active = self.active()?;
         let found = active.tokens.find(cx.caller.token.expose(), active.now()).await?;
-        found.map(|(token, _)| token).ok_or_else(|| Error::Forbidden("permission denied".into()))
+        let found = found.filter(|found| !cx.caller.token.is_empty() && found.token.num_uses >= 0);
+        found.map(|found| Arc::new(found.token)).ok_or_else(|| Error::Forbidden("permission denied".into()))
     }
 }
 
@@ -43,6 +52,9 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
     let mut paths = Paths::new(system());
     for declare in [
         mounts::declare,
+        namespaces::declare,
+        wrapping::declare,
+        locked_users::declare,
         leases::declare,
         audit::declare,
         policies::declare,
@@ -56,6 +68,12 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
     }
     vec![
         Mounted::builtin("sys/", "system", "system endpoints used for control, policy and debugging", paths.build()),
+        Mounted::builtin(
+            "cubbyhole/",
+            "cubbyhole",
+            "per-token private secret storage",
+            cubbyhole::declare(Paths::new(system())).build(),
+        ),
         Mounted::builtin(
             "auth/token/",
             "token",

@@ -1,4 +1,5 @@
 //! Tokens: who may ask, and whose leases end when they do.
+mod batch;
 pub mod login;
 pub mod record;
 pub mod revoke;

@@ -2,7 +2,7 @@
 use crate::{Clock, Result, Secret, View};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{any::Any, collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// The mount a request arrived at.
 #[derive(Clone, Debug)]
@@ -32,6 +32,10 @@ pub struct Caller {
     pub entity_id: String,
     /// The token itself, for core's own paths; engines get an empty one.
     pub token: Secret,
+    /// The token's record, for core's own paths; engines get none.
+    pub record: Option<Arc<dyn Any + Send + Sync>>,
+    /// How long the wrapped answer is to be kept, where one is asked for.
+    pub wrap_ttl: Option<Duration>,
 }
 
 /// What the request came over. Empty in background work.

@@ -1,13 +1,18 @@
 //! The `lessor` program: the command line, with the server and the engines of this build.
 use lessor_cli::{Builtins, ServerArgs, write_token_file};
 use lessor_engine::Factory;
-use lessor_server::Options;
+use lessor_server::{Factories, Options};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Every engine of this build; leaving one out is deleting its line.
 fn engines() -> Vec<Arc<dyn Factory>> {
     vec![lessor_engine_aws::factory(), lessor_engine_database::factory(), Arc::new(lessor_engine_kv::KvFactory)]
+}
+
+/// Every auth method of this build; leaving one out is deleting its line.
+fn methods() -> Vec<Arc<dyn Factory>> {
+    Vec::new()
 }
 
 async fn server(args: ServerArgs) -> Result<(), String> {
@@ -34,7 +39,8 @@ async fn server(args: ServerArgs) -> Result<(), String> {
             tracing::warn!(%error, "the root token is not stored for the command line");
         }
     };
-    lessor_server::run(options, engines(), announce).await.map_err(|error| error.to_string())
+    let factories = Factories { engines: engines(), methods: methods() };
+    lessor_server::run(options, factories, announce).await.map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {

@@ -68,7 +68,7 @@ async fn read(request: HttpRequest<Body>) -> Result<Request, Response> {
         path,
         fields,
         token: token(&parts.headers)?,
-        namespace: namespace(&parts.headers)?,
+        namespace: namespace(&parts.headers),
         wrap_ttl: wrap_ttl(&parts.headers)?,
         client: client.map(|address| address.ip()),
         client_port: client.map_or(0, |address| address.port()),
@@ -147,10 +147,11 @@ fn token(headers: &HeaderMap) -> Result<Option<Secret>, Response> {
     Ok(token.map(Secret::new))
 }
 
-fn namespace(headers: &HeaderMap) -> Result<String, Response> {
+/// Normalised: empty for the root, else with a trailing slash. Whether there is such a namespace is core's business.
+fn namespace(headers: &HeaderMap) -> String {
     match text(headers, "x-vault-namespace").unwrap_or_default().trim_matches('/') {
-        "" | "root" => Ok(String::new()),
-        _ => Err(Response::error(404, "namespace not found")),
+        "" | "root" => String::new(),
+        path => format!("{path}/"),
     }
 }
 
@@ -158,11 +159,7 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Response> {
     let Some(value) = text(headers, "x-vault-wrap-ttl") else { return Ok(None) };
     let ttl = duration::parse(value)
         .map_err(|error| Response::error(400, format!("error parsing X-Vault-Wrap-TTL header: {error}")))?;
-    if ttl.is_zero() {
-        return Ok(None);
-    }
-    // An answer that was to be wrapped must not go out in clear.
-    Err(Response::error(400, "response wrapping is not part of this version: leave out X-Vault-Wrap-TTL"))
+    Ok((!ttl.is_zero()).then_some(ttl))
 }
 
 fn write(answer: &Response, head: bool) -> HttpResponse<Body> {

@@ -9,5 +9,6 @@ mod signals;
 
 pub use api::router;
 pub use config::{Config, ConfigError, Listener, Seal, StorageConfig};
+pub use lessor_core::mount::Factories;
 pub use options::Options;
 pub use run::{ServerError, run};

@@ -6,10 +6,11 @@ use crate::{dev, signals};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::seal::SealKind;
 use lessor_core::settings::Settings;
-use lessor_engine::{Factory, SystemClock};
+use lessor_engine::SystemClock;
 use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Why it could not start.
 pub async fn run(
     options: Options,
-    factories: Vec<Arc<dyn Factory>>,
+    factories: Factories,
     announce: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServerError> {
     let config = configuration(&options)?;

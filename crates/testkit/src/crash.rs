@@ -284,7 +284,7 @@ async fn check(node: &Node, simulation: &Simulation, workflow: Workflow, place: 
         "{place}: rotation unfinished"
     );
 
-    let mounted = active.mounts.at(MOUNT).filter(|mounted| !mounted.entry.tainted);
+    let mounted = active.mounts.at("", MOUNT).filter(|mounted| !mounted.entry.tainted);
     if workflow == Workflow::Unmount && mounted.is_none() {
         // A crash in the middle leaves a tainted mount; taking it away again has to work.
         ok(place, node.ask(Operation::Delete, &format!("sys/mounts/{MOUNT}"), json!({})).await);

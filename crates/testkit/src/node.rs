@@ -1,4 +1,5 @@
 //! One node over memory storage.
+use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::request::Request;
 use lessor_core::response::Response;
@@ -26,6 +27,8 @@ pub struct World {
     pub key: lessor_core::barrier::Key,
     /// The engines.
     pub factories: Vec<Arc<dyn Factory>>,
+    /// The auth methods.
+    pub methods: Vec<Arc<dyn Factory>>,
     /// What the operator decided.
     pub settings: Settings,
 }
@@ -39,6 +42,7 @@ impl World {
             storage: Arc::new(MemoryStorage::new()),
             key: lessor_core::barrier::Key::random().unwrap(),
             factories,
+            methods: Vec::new(),
             settings: Settings::default(),
         }
     }
@@ -48,7 +52,7 @@ impl World {
             seal: SealKind::Static(self.key.clone()),
             clock: Arc::clone(&self.clock),
             settings: self.settings.clone(),
-            factories: self.factories.clone(),
+            factories: Factories { engines: self.factories.clone(), methods: self.methods.clone() },
         })
     }
     /// A fresh node.
@@ -79,22 +83,10 @@ impl Node {
     }
     /// Asks with a token.
     pub async fn ask_as(&self, token: &str, operation: Operation, path: &str, fields: Value) -> Response {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let fields = if let Value::Object(map) = fields { map } else { serde_json::Map::new() };
-        let request = Request {
-            id: format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed)),
-            operation,
-            path: path.to_owned(),
-            fields,
-            token: Some(Secret::new(token)),
-            namespace: String::new(),
-            wrap_ttl: None,
-            client: None,
-            client_port: 0,
-            headers: Vec::new(),
-            certificates: Vec::new(),
-            help: false,
-        };
+        self.send(Request { token: Some(Secret::new(token)), ..request(operation, path, fields) }).await
+    }
+    /// Asks with everything a request can say.
+    pub async fn send(&self, request: Request) -> Response {
         self.core.handle(request).await
     }
     /// A write that has to succeed.
@@ -115,6 +107,26 @@ impl Node {
     /// A step of a simulation on `mount` (`sim/`).
     pub async fn step(&self, mount: &str, step: &Step) -> Response {
         self.ask(step.operation, &format!("{mount}{}", step.path), Value::Object(step.fields.clone())).await
+    }
+}
+
+/// A request without token.
+pub fn request(operation: Operation, path: &str, fields: Value) -> Request {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let fields = if let Value::Object(map) = fields { map } else { serde_json::Map::new() };
+    Request {
+        id: format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed)),
+        operation,
+        path: path.to_owned(),
+        fields,
+        token: None,
+        namespace: String::new(),
+        wrap_ttl: None,
+        client: None,
+        client_port: 0,
+        headers: Vec::new(),
+        certificates: Vec::new(),
+        help: false,
     }
 }
 

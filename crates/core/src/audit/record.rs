@@ -16,6 +16,8 @@ pub struct Subject<'a> {
     pub mount: Option<(&'a str, &'a str, &'a str)>,
     /// When.
     pub time: Timestamp,
+    /// The id of the request's namespace.
+    pub namespace: &'a str,
 }
 
 /// One line, still to be hashed per device.
@@ -109,7 +111,8 @@ fn auth(of: &Subject<'_>) -> Value {
         "display_name": token.display_name,
         "policies": token.policies,
         "token_policies": token.policies,
-        "token_type": "service",
+        "entity_id": if token.entity_id.is_empty() { Value::Null } else { json!(token.entity_id) },
+        "token_type": token.kind.word(),
         "token_ttl": token.creation_ttl,
         "token_issue_time": token.created,
         "metadata": if token.meta.is_empty() { Value::Null } else { json!(token.meta) },
@@ -128,7 +131,7 @@ fn request(of: &Subject<'_>) -> Value {
         ("mount_accessor", json!(accessor)),
         ("client_token", json!(request.token.as_ref().map(lessor_engine::Secret::expose))),
         ("client_token_accessor", json!(of.token.map(|token| &token.accessor))),
-        ("namespace", json!({ "id": "root", "path": request.namespace })),
+        ("namespace", json!({ "id": of.namespace, "path": request.namespace })),
         ("path", json!(request.path)),
         ("data", if request.fields.is_empty() { Value::Null } else { Value::Object(request.fields.clone()) }),
         ("remote_address", json!(request.client.map(|address| address.to_string()))),

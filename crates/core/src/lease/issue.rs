@@ -4,7 +4,7 @@ use super::record::{Intent, Lease, ordered_id};
 use super::ttl::{Bounds, effective};
 use crate::active::Active;
 use crate::mount::Mounted;
-use crate::token::{Token, store::record_key};
+use crate::token::{Kind, Token, store::record_key};
 use jiff::Timestamp;
 use lessor_engine::{Context, Credential, Dynamic, Error, Issue, Result};
 use serde_json::{Map, Value};
@@ -90,7 +90,11 @@ impl Active {
             max: cx.mount.max_ttl,
             ..Bounds::default()
         };
-        let term = effective(&bounds, now, now)?;
+        let mut term = effective(&bounds, now, now)?;
+        let ends_by = token.expires.filter(|_| token.kind == Kind::Batch);
+        if let Some(end) = ends_by {
+            term.ttl = term.ttl.min(Duration::try_from(end.duration_since(now)).unwrap_or_default());
+        }
         // Longer than the creation can take: until then the intent is this task's.
         let due = now + self.settings.platform_timeout * 2 + Duration::from_secs(60);
         let intent = Intent {
@@ -110,8 +114,18 @@ impl Active {
             Err(error) => return Err(self.undo(&cx, &dynamic, &intent, None, error).await),
         };
         let ttl = credential.ttl.unwrap_or(term.ttl);
-        let lease = lease(&intent, &token, &path, ttl, issue.renewable, &credential, now);
-        let closed = self.leases.close(&intent, &lease, Some(record_key(&token.key))).await;
+        let namespace = mounted.entry.namespace.clone();
+        let suffix =
+            if namespace.is_empty() { String::new() } else { format!(".{}", self.namespaces.id_of(&namespace)) };
+        let lease = Lease {
+            id: format!("{namespace}{path}/{}{suffix}", ordered_id(now)),
+            namespace,
+            token: token.holder().unwrap_or_default().to_owned(),
+            ends_by,
+            renewable: issue.renewable,
+            ..lease(&intent, ttl, &credential, now)
+        };
+        let closed = self.leases.close(&intent, &lease, token.holder().map(record_key)).await;
         if let Err(error) = closed {
             return Err(self.undo(&cx, &dynamic, &intent, Some(&lease), error).await);
         }
@@ -160,29 +174,23 @@ impl Active {
     }
 }
 
-fn lease(
-    intent: &Intent,
-    token: &Token,
-    path: &str,
-    ttl: Duration,
-    renewable: bool,
-    credential: &Credential,
-    now: Timestamp,
-) -> Lease {
+fn lease(intent: &Intent, ttl: Duration, credential: &Credential, now: Timestamp) -> Lease {
     let mut grant = intent.grant.clone();
     if let Some(data) = &credential.grant_data {
         grant.data = data.clone();
     }
     let expires = now + ttl;
     Lease {
-        id: format!("{path}/{}", ordered_id(now)),
+        id: String::new(),
+        namespace: String::new(),
         mount: intent.mount.clone(),
-        token: token.key.clone(),
+        token: String::new(),
+        ends_by: None,
         grant,
         issued: now,
         expires,
         renewed: None,
-        renewable,
+        renewable: false,
         due: expires.as_millisecond(),
         attempts: 0,
         error: None,

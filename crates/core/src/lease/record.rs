@@ -26,12 +26,19 @@ pub fn ordered_id(now: Timestamp) -> String {
 /// A lease: a credential, who holds it, and when it ends.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Lease {
-    /// `<request path>/<24 characters>`; never changes, never reused.
+    /// `<namespace><request path>/<24 characters>`, in a namespace with its id behind a dot; never changes, never
+    /// reused.
     pub id: String,
+    /// The namespace it lies in: empty for the root, else with a trailing slash.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// The uuid of the mount that issued it.
     pub mount: String,
-    /// The storage id of the token it dies with.
+    /// The storage id of the token it dies with; empty where it only ends by time.
     pub token: String,
+    /// An end that renewals do not pass: that of the batch token it was issued for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_by: Option<Timestamp>,
     /// How to find and delete the credential.
     pub grant: Grant,
     /// When it was issued.
@@ -51,6 +58,10 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Its id as clients know it: without the namespace in front.
+    pub fn shown_id(&self) -> &str {
+        self.id.strip_prefix(&self.namespace).unwrap_or(&self.id)
+    }
     /// Its entry in the due index.
     pub fn due(&self) -> Due {
         Due { at: self.due, kind: DueKind::Lease, subject: self.id.clone() }

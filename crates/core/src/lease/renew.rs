@@ -46,7 +46,10 @@ impl Active {
             max: cx.mount.max_ttl,
             ..Bounds::default()
         };
-        let term = effective(&bounds, old.issued, now)?;
+        let mut term = effective(&bounds, old.issued, now)?;
+        if let Some(end) = old.ends_by {
+            term.ttl = term.ttl.min(Duration::try_from(end.duration_since(now)).unwrap_or_default());
+        }
         let expires = now + term.ttl;
         self.bounded(dynamic.renew(&cx, &old.grant, expires)).await?;
         let lease = Lease { expires, renewed: Some(now), due: expires.as_millisecond(), ..old.clone() };

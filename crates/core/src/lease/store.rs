@@ -210,11 +210,14 @@ fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 }
 
 fn put_lease(lease: &Lease, expect: Expect) -> Result<Batch> {
-    Ok(Batch::new()
+    let batch = Batch::new()
         .expect(keys::lease(&lease.id), expect)
         .put(keys::lease(&lease.id), bytes(lease)?)
-        .put(keys::token_lease(&lease.token, &lease.id), Vec::new())
-        .put(lease.due().key(), pointer(&lease.target())?))
+        .put(lease.due().key(), pointer(&lease.target())?);
+    Ok(match lease.token.as_str() {
+        "" => batch,
+        token => batch.put(keys::token_lease(token, &lease.id), Vec::new()),
+    })
 }
 
 fn remove_intent(intent: &Intent) -> Batch {

@@ -1,5 +1,7 @@
 //! What is kept of a mount.
-use lessor_engine::{Error, Mount, Result};
+use crate::lockout::LockoutConfig;
+use aws_lc_rs::digest::{SHA256, digest};
+use lessor_engine::{Error, Mount, Result, TokenKind};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -24,12 +26,25 @@ pub struct MountConfig {
     pub passthrough_request_headers: Vec<String>,
     /// Response headers an engine may set.
     pub allowed_response_headers: Vec<String>,
+    /// Auth methods: the kind of token where the role leaves it open.
+    pub token_type: TokenKind,
+    /// Auth methods: when failed logins lock an alias out.
+    pub user_lockout_config: Option<LockoutConfig>,
+    /// The identity key that signs tokens for this mount.
+    pub identity_token_key: String,
+    /// Accepted and shown, without effect: there are no managed keys.
+    pub allowed_managed_keys: Vec<String>,
+    /// Accepted and shown, without effect: no engine delegates authentication.
+    pub delegated_auth_accessors: Vec<String>,
 }
 
 /// One mount.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
-    /// With a trailing slash; auth methods begin with `auth/`.
+    /// The namespace it lies in: empty for the root, else with a trailing slash.
+    #[serde(default)]
+    pub namespace: String,
+    /// Within the namespace, with a trailing slash; auth methods begin with `auth/`.
     pub path: String,
     /// The engine.
     pub kind: String,
@@ -47,6 +62,9 @@ pub struct Entry {
     pub local: bool,
     /// Shown; everything is encrypted.
     pub seal_wrap: bool,
+    /// Shown, without effect: all keys come from the system's randomness.
+    #[serde(default)]
+    pub external_entropy_access: bool,
     /// Being unmounted or moved: answers no client any more.
     pub tainted: bool,
 }
@@ -65,6 +83,7 @@ impl Entry {
     pub fn new(path: &str, kind: &str) -> Self {
         let random: [u8; 4] = rand::rng().random();
         Self {
+            namespace: String::new(),
             path: folder(path),
             kind: kind.to_owned(),
             description: String::new(),
@@ -74,8 +93,23 @@ impl Entry {
             config: MountConfig::default(),
             local: false,
             seal_wrap: false,
+            external_entropy_access: false,
             tainted: false,
         }
+    }
+    /// A mount that every node and namespace has: its names follow from its path, and stay through restarts.
+    pub fn builtin(path: &str, kind: &str) -> Self {
+        let hash = hex::encode(digest(&SHA256, format!("builtin mount {path}").as_bytes()));
+        let uuid = [&hash[..8], &hash[8..12], &hash[12..16], &hash[16..20], &hash[20..32]].join("-");
+        Self { accessor: format!("{kind}_{}", &hash[..8]), uuid, ..Self::new(path, kind) }
+    }
+    /// Whether it is an auth method.
+    pub fn is_auth(&self) -> bool {
+        self.path.starts_with("auth/")
+    }
+    /// Namespace and path.
+    pub fn full_path(&self) -> String {
+        format!("{}{}", self.namespace, self.path)
     }
     /// Its storage, behind the barrier.
     pub fn storage_prefix(&self) -> String {
@@ -101,13 +135,13 @@ pub fn folder(path: &str) -> String {
     format!("{}/", path.trim_matches('/'))
 }
 
-/// Refuses the paths that belong to the system.
+/// Refuses the paths that belong to the system: those of an auth method are judged by what follows `auth/`.
 ///
 /// # Errors
 /// [`Error::Invalid`] with `verb` (`mount`, `unmount`).
 pub fn check_unprotected(path: &str, verb: &str) -> Result<()> {
-    let protected = ["sys/", "cubbyhole/", "identity/", "auth/", "audit/"];
-    if protected.iter().any(|prefix| path.starts_with(prefix)) {
+    let protected = ["sys/", "cubbyhole/", "identity/", "audit/", "auth/token/"];
+    if path == "auth/" || protected.iter().any(|prefix| path.starts_with(prefix)) {
         return Err(Error::invalid(format!("cannot {verb} \"{path}\"")));
     }
     let printable = path.chars().all(|c| !c.is_control()) && !path.contains("//") && path != "/";

@@ -23,7 +23,7 @@ pub struct Mounted {
 impl Mounted {
     /// A mount that is always there.
     pub fn builtin(path: &str, kind: &str, description: &str, paths: lessor_engine::PathTable) -> Arc<Self> {
-        let mut entry = Entry::new(path, kind);
+        let mut entry = Entry::builtin(path, kind);
         description.clone_into(&mut entry.description);
         Arc::new(Self { entry, backend: Backend::new(paths), gate: Arc::default() })
     }
@@ -31,15 +31,34 @@ impl Mounted {
 
 #[derive(Default)]
 struct Table {
+    /// By namespace and path.
     by_path: BTreeMap<String, Arc<Mounted>>,
     by_uuid: HashMap<String, Arc<Mounted>>,
+    by_accessor: HashMap<String, Arc<Mounted>>,
+}
+
+/// What this build can mount.
+#[derive(Clone, Default)]
+pub struct Factories {
+    /// Secrets engines.
+    pub engines: Vec<Arc<dyn Factory>>,
+    /// Auth methods.
+    pub methods: Vec<Arc<dyn Factory>>,
+}
+
+impl Factories {
+    fn of(&self, entry: &Entry) -> Result<&Arc<dyn Factory>> {
+        let list = if entry.is_auth() { &self.methods } else { &self.engines };
+        let found = list.iter().find(|factory| factory.kind() == entry.kind);
+        found.ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {}", entry.kind)))
+    }
 }
 
 /// All mounts.
 pub struct Mounts {
     storage: Arc<dyn Storage>,
-    factories: Vec<Arc<dyn Factory>>,
-    /// `sys/` and `auth/token/`: always there, never stored.
+    factories: Factories,
+    /// `sys/`, `auth/token/` and the like: in every namespace, never stored.
     builtin: Vec<Arc<Mounted>>,
     table: RwLock<Arc<Table>>,
     change: Mutex<()>,
@@ -50,11 +69,7 @@ impl Mounts {
     ///
     /// # Errors
     /// When storage fails or an engine is missing from this build.
-    pub async fn load(
-        storage: Arc<dyn Storage>,
-        factories: Vec<Arc<dyn Factory>>,
-        builtin: Vec<Arc<Mounted>>,
-    ) -> Result<Self> {
+    pub async fn load(storage: Arc<dyn Storage>, factories: Factories, builtin: Vec<Arc<Mounted>>) -> Result<Self> {
         let mounts = Self { storage, factories, builtin, table: RwLock::default(), change: Mutex::default() };
         let entries = mounts.read().await?.0;
         mounts.install(entries)?;
@@ -78,26 +93,21 @@ impl Mounts {
             let known = old.by_uuid.get(&entry.uuid).filter(|known| known.entry.options == entry.options);
             let (backend, gate) = match known {
                 Some(known) => (known.backend.clone(), Arc::clone(&known.gate)),
-                None => (self.factory(&entry.kind)?.create(&entry.options)?, Arc::default()),
+                None => (self.factories.of(&entry)?.create(&entry.options)?, Arc::default()),
             };
             all.push(Arc::new(Mounted { entry, backend, gate }));
         }
         for mounted in all {
             table.by_uuid.insert(mounted.entry.uuid.clone(), mounted.clone());
-            table.by_path.insert(mounted.entry.path.clone(), mounted);
+            table.by_accessor.insert(mounted.entry.accessor.clone(), mounted.clone());
+            table.by_path.insert(mounted.entry.full_path(), mounted);
         }
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         Ok(())
     }
-    fn factory(&self, kind: &str) -> Result<&Arc<dyn Factory>> {
-        self.factories
-            .iter()
-            .find(|factory| factory.kind() == kind)
-            .ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {kind}")))
-    }
-    /// The engines of this build: type and description.
-    pub fn catalog(&self) -> Vec<(&'static str, &'static str)> {
-        self.factories.iter().map(|factory| (factory.kind(), factory.description())).collect()
+    /// What this build can mount.
+    pub fn factories(&self) -> &Factories {
+        &self.factories
     }
     /// Changes the stored table, then the one in use. `change` sees the stored entries.
     async fn change(&self, change: impl FnOnce(&mut Vec<Entry>) -> Result<()>) -> Result<()> {
@@ -108,31 +118,55 @@ impl Mounts {
         self.storage.commit(batch).await?;
         self.install(entries)
     }
-    /// The mount that `path` (a request's) lies in, by its longest prefix.
-    pub fn find(&self, path: &str) -> Option<Arc<Mounted>> {
+    /// The mount that `path` (a request's, within `namespace`) lies in, by its longest prefix.
+    pub fn find(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
+        if let Some(builtin) = self.builtin.iter().find(|builtin| path.starts_with(&builtin.entry.path)) {
+            return Some(Arc::clone(builtin));
+        }
         let table = self.table();
-        let ends = path.match_indices('/').map(|(at, _)| at + 1).rev();
-        let exact = format!("{path}/");
-        let found = ends.filter_map(|end| table.by_path.get(&path[..end])).next();
-        found.or_else(|| table.by_path.get(&exact)).cloned()
+        let full = format!("{namespace}{path}/");
+        let ends = full.match_indices('/').map(|(at, _)| at + 1).rev().filter(|end| *end > namespace.len());
+        let found = ends.filter_map(|end| table.by_path.get(&full[..end])).next();
+        found.filter(|mounted| mounted.entry.namespace == namespace).cloned()
     }
-    /// The mount at exactly `path` (with its slash).
-    pub fn at(&self, path: &str) -> Option<Arc<Mounted>> {
-        self.table().by_path.get(path).cloned()
+    /// The mount at exactly `path` (with its slash) of a namespace.
+    pub fn at(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
+        if let Some(builtin) = self.builtin.iter().find(|builtin| builtin.entry.path == path) {
+            return Some(Arc::clone(builtin));
+        }
+        self.table().by_path.get(&format!("{namespace}{path}")).cloned()
+    }
+    /// The mount with that accessor.
+    pub fn by_accessor(&self, accessor: &str) -> Option<Arc<Mounted>> {
+        self.table().by_accessor.get(accessor).cloned()
     }
     /// The mount of that uuid.
     pub fn by_uuid(&self, uuid: &str) -> Option<Arc<Mounted>> {
         self.table().by_uuid.get(uuid).cloned()
     }
-    /// All of them, by path.
+    /// All of them, by namespace and path; those that every namespace has stand there once.
     pub fn all(&self) -> Vec<Arc<Mounted>> {
         self.table().by_path.values().cloned().collect()
     }
-    /// Whether a mount at `path` would lie on, in or around another one.
-    fn check_free(&self, path: &str) -> Result<()> {
+    /// Those of one namespace, by path.
+    pub fn of(&self, namespace: &str) -> Vec<Arc<Mounted>> {
         let table = self.table();
-        let clash = table.by_path.keys().find(|other| other.starts_with(path) || path.starts_with(other.as_str()));
-        clash.map_or(Ok(()), |other| Err(Error::invalid(format!("path is already in use at {other}"))))
+        let own = table.by_path.values().filter(|mounted| mounted.entry.namespace == namespace);
+        let mut found: Vec<Arc<Mounted>> = own.cloned().collect();
+        if !namespace.is_empty() {
+            found.extend(self.builtin.iter().cloned());
+            found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        }
+        found
+    }
+    /// Whether a mount at `full` (namespace and path) would lie on, in or around another one.
+    fn check_free(&self, full: &str, namespace: &str) -> Result<()> {
+        let table = self.table();
+        let clash = table.by_path.keys().find(|other| other.starts_with(full) || full.starts_with(other.as_str()));
+        clash.map_or(Ok(()), |other| {
+            let shown = other.strip_prefix(namespace).unwrap_or(other);
+            Err(Error::invalid(format!("path is already in use at {shown}")))
+        })
     }
     /// Mounts.
     ///
@@ -140,10 +174,11 @@ impl Mounts {
     /// When the path is taken or the engine unknown.
     pub async fn mount(&self, entry: Entry) -> Result<()> {
         check_unprotected(&entry.path, "mount")?;
-        self.factory(&entry.kind)?.create(&entry.options)?;
-        self.check_free(&entry.path)?;
+        self.factories.of(&entry)?.create(&entry.options)?;
+        let full = entry.full_path();
+        self.check_free(&full, &entry.namespace)?;
         self.change(|entries| {
-            if entries.iter().any(|other| other.path == entry.path) {
+            if entries.iter().any(|other| other.full_path() == full) {
                 return Err(Error::invalid(format!("path is already in use at {}", entry.path)));
             }
             entries.push(entry);
@@ -163,14 +198,14 @@ impl Mounts {
         })
         .await
     }
-    /// Moves to another path; the caller has tainted it and revoked its leases.
+    /// Moves to another place; the caller has tainted it and revoked its leases.
     ///
     /// # Errors
     /// When the path is taken.
-    pub async fn move_to(&self, uuid: &str, path: &str) -> Result<()> {
-        check_unprotected(path, "mount")?;
-        self.check_free(path)?;
+    pub async fn move_to(&self, uuid: &str, namespace: &str, path: &str) -> Result<()> {
+        self.check(namespace, path)?;
         self.update(uuid, |entry| {
+            namespace.clone_into(&mut entry.namespace);
             path.clone_into(&mut entry.path);
             entry.tainted = false;
         })
@@ -180,9 +215,9 @@ impl Mounts {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, path: &str) -> Result<()> {
+    pub fn check(&self, namespace: &str, path: &str) -> Result<()> {
         check_unprotected(path, "mount")?;
-        self.check_free(path)
+        self.check_free(&format!("{namespace}{path}"), namespace)
     }
     /// Forgets a mount; its storage is the caller's business.
     ///

@@ -3,6 +3,7 @@ use super::System;
 use crate::active::Active;
 use crate::lease::revoke::How;
 use crate::lease::{Lease, retry};
+use crate::token::Token;
 use lessor_engine::{Context, Error, LeaseView, Params, Paths, Reply, Result, Seconds, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -44,19 +45,30 @@ struct Of {
     lease_id: String,
 }
 
-async fn lookup(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
+async fn lookup(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
     if of.lease_id.is_empty() {
         return Err(Error::invalid("lease_id must be specified"));
     }
     let active = system.active()?;
-    let Some((lease, _)) = active.leases.lease(&of.lease_id).await? else {
+    let now = active.now();
+    if let Some(token) = token_of(&active, &cx, &of.lease_id).await? {
+        return Ok(Reply::data(json!({
+            "expire_time": token.expires,
+            "id": of.lease_id,
+            "issue_time": token.created,
+            "last_renewal": token.renewed,
+            "path": token.path,
+            "renewable": token.renewable,
+            "ttl": token.ttl(now),
+        })));
+    }
+    let Some((lease, _)) = active.leases.lease(&active.lease_key(&cx.namespace, &of.lease_id)).await? else {
         return Err(Error::invalid("invalid lease"));
     };
-    let now = active.now();
-    let path = lease.id.rsplit_once('/').map_or("", |(path, _)| path);
+    let path = lease.shown_id().rsplit_once('/').map_or("", |(path, _)| path);
     let mut data = json!({
         "expire_time": lease.expires,
-        "id": lease.id,
+        "id": lease.shown_id(),
         "issue_time": lease.issued,
         "last_renewal": lease.renewed,
         "path": path,
@@ -66,7 +78,19 @@ async fn lookup(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
     if let Some(error) = lease.error.as_ref().filter(|_| is_irrevocable(&lease)) {
         data["revoke_error"] = json!(error);
     }
+    if !lease.namespace.is_empty() {
+        data["namespace_path"] = json!(lease.namespace);
+    }
     Ok(Reply::data(data))
+}
+
+/// Tokens stand among the leases of `auth/`, by the path they were made at and their storage id.
+async fn token_of(active: &Active, cx: &Context, id: &str) -> Result<Option<Token>> {
+    let Some((path, key)) = id.rsplit_once('/').filter(|(path, _)| path.starts_with("auth/")) else {
+        return Ok(None);
+    };
+    let found = active.tokens.get(key, active.now()).await?.map(|(token, _)| token);
+    Ok(found.filter(|token| token.path == path && token.namespace == cx.namespace))
 }
 
 fn is_irrevocable(lease: &Lease) -> bool {
@@ -80,14 +104,44 @@ struct Below {
 }
 
 /// Names directly below the prefix. Ended leases that the queue is about to delete are not shown.
-async fn list(system: Arc<System>, _: Context, below: Below) -> Result<Reply> {
+async fn list(system: Arc<System>, cx: Context, below: Below) -> Result<Reply> {
     let active = system.active()?;
-    let prefix = if below.prefix.is_empty() || below.prefix.ends_with('/') { below.prefix } else { below.prefix + "/" };
+    let shown = if below.prefix.is_empty() || below.prefix.ends_with('/') { below.prefix } else { below.prefix + "/" };
+    let prefix = format!("{}{shown}", cx.namespace);
+    if shown.starts_with("auth/") {
+        return list_tokens(&active, &prefix).await;
+    }
+    let mut names = list_leases(&active, &prefix).await?;
+    if shown.is_empty() && !active.tokens.below(&format!("{prefix}auth/"), None, 1).await?.is_empty() {
+        names.push("auth/".to_owned());
+        names.sort_unstable();
+    }
+    Ok(Reply::list(names))
+}
+
+async fn list_tokens(active: &Active, prefix: &str) -> Result<Reply> {
+    let (mut names, mut after) = (Vec::<String>::new(), None::<String>);
+    loop {
+        let page = active.tokens.below(prefix, after.as_deref(), PAGE).await?;
+        for rest in &page {
+            let name = rest.find('/').map_or(rest.as_str(), |slash| &rest[..=slash]);
+            if names.last().is_none_or(|last| last != name) {
+                names.push(name.to_owned());
+            }
+        }
+        if page.len() < PAGE {
+            return Ok(Reply::list(names));
+        }
+        after = page.last().cloned();
+    }
+}
+
+async fn list_leases(active: &Active, prefix: &str) -> Result<Vec<String>> {
     let now = active.now();
     let mut names: Vec<String> = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = active.leases.page(&prefix, after.as_deref(), PAGE).await?;
+        let page = active.leases.page(prefix, after.as_deref(), PAGE).await?;
         let size = page.len();
         after = page.last().map(|lease| lease.id.clone());
         for lease in page.iter().filter(|lease| shown(lease, now)) {
@@ -103,7 +157,7 @@ async fn list(system: Arc<System>, _: Context, below: Below) -> Result<Reply> {
             }
         }
         if size < PAGE && after.as_ref().is_none_or(|after| !after.ends_with('\u{10FFFF}')) {
-            return Ok(Reply::list(names));
+            return Ok(names);
         }
     }
 }
@@ -120,14 +174,22 @@ struct Renew {
     increment: Seconds,
 }
 
-async fn renew(system: Arc<System>, _: Context, renew: Renew) -> Result<Reply> {
+async fn renew(system: Arc<System>, cx: Context, renew: Renew) -> Result<Reply> {
     if renew.lease_id.is_empty() {
         return Err(Error::invalid("lease_id must be specified"));
     }
-    let renewed = system.active()?.renew(&renew.lease_id, renew.increment.nonzero()).await?;
+    let active = system.active()?;
+    if token_of(&active, &cx, &renew.lease_id).await?.is_some() {
+        return Err(Error::invalid("tokens cannot be renewed through this endpoint"));
+    }
+    let key = active.lease_key(&cx.namespace, &renew.lease_id);
+    let renewed = active.renew(&key, renew.increment.nonzero()).await?;
     let mut reply = Reply::empty();
-    reply.lease =
-        Some(LeaseView { id: renewed.lease.id, duration: renewed.ttl.as_secs(), renewable: renewed.lease.renewable });
+    reply.lease = Some(LeaseView {
+        id: renewed.lease.shown_id().to_owned(),
+        duration: renewed.ttl.as_secs(),
+        renewable: renewed.lease.renewable,
+    });
     reply.warnings.extend(renewed.warning);
     Ok(reply)
 }
@@ -140,16 +202,21 @@ struct Revoke {
     sync: bool,
 }
 
-async fn revoke(system: Arc<System>, _: Context, revoke: Revoke) -> Result<Reply> {
+async fn revoke(system: Arc<System>, cx: Context, revoke: Revoke) -> Result<Reply> {
     if revoke.lease_id.is_empty() {
         return Err(Error::invalid("lease_id must be specified"));
     }
     let active = system.active()?;
-    if revoke.sync {
-        active.revoke_now(&revoke.lease_id).await?;
+    if let Some(token) = token_of(&active, &cx, &revoke.lease_id).await? {
+        active.revoke_token(&token.key).await?;
         return Ok(Reply::empty());
     }
-    active.expire_now(&revoke.lease_id).await?;
+    let key = active.lease_key(&cx.namespace, &revoke.lease_id);
+    if revoke.sync {
+        active.revoke_now(&key).await?;
+        return Ok(Reply::empty());
+    }
+    active.expire_now(&key).await?;
     Ok(Reply::empty().status(202))
 }
 
@@ -162,26 +229,37 @@ struct RevokePrefix {
 }
 
 /// A lease id as it is, anything else as a folder.
-async fn scope(active: &Active, prefix: String) -> Result<String> {
-    let whole = prefix.ends_with('/') || active.leases.lease(&prefix).await?.is_some();
-    Ok(if whole { prefix } else { prefix + "/" })
+async fn scope(active: &Active, cx: &Context, prefix: &str) -> Result<String> {
+    let key = active.lease_key(&cx.namespace, prefix);
+    let whole = prefix.ends_with('/') || active.leases.lease(&key).await?.is_some();
+    Ok(if whole { key } else { key + "/" })
 }
 
-async fn revoke_prefix(system: Arc<System>, _: Context, revoke: RevokePrefix) -> Result<Reply> {
+/// Ends the leases below a prefix, or the tokens where the prefix is one of `auth/`.
+async fn end_below(active: &Active, cx: &Context, prefix: &str, how: How) -> Result<()> {
+    if let Some(token) = token_of(active, cx, prefix).await? {
+        return active.revoke_token(&token.key).await;
+    }
+    if format!("{prefix}/").starts_with("auth/") {
+        let path = format!("{}{}/", cx.namespace, prefix.trim_end_matches('/'));
+        return active.revoke_tokens_below(&path).await;
+    }
+    active.revoke_prefix(&scope(active, cx, prefix).await?, how).await
+}
+
+async fn revoke_prefix(system: Arc<System>, cx: Context, revoke: RevokePrefix) -> Result<Reply> {
     let active = system.active()?;
-    let prefix = scope(&active, revoke.prefix).await?;
     if revoke.sync {
-        active.revoke_prefix(&prefix, How::Wait).await?;
+        end_below(&active, &cx, &revoke.prefix, How::Wait).await?;
         return Ok(Reply::empty());
     }
-    active.revoke_prefix(&prefix, How::Expire).await?;
+    end_below(&active, &cx, &revoke.prefix, How::Expire).await?;
     Ok(Reply::empty().status(202))
 }
 
-async fn revoke_force(system: Arc<System>, _: Context, below: Below) -> Result<Reply> {
+async fn revoke_force(system: Arc<System>, cx: Context, below: Below) -> Result<Reply> {
     let active = system.active()?;
-    let prefix = scope(&active, below.prefix).await?;
-    active.revoke_prefix(&prefix, How::Force).await?;
+    end_below(&active, &cx, &below.prefix, How::Force).await?;
     Ok(Reply::empty())
 }
 
@@ -204,23 +282,24 @@ struct Irrevocable {
     kind: String,
     /// How many to show at most, or `none`.
     limit: String,
-    /// Accepted; there are no namespaces yet.
+    /// Counts what lies in the namespaces below too.
     include_child_namespaces: bool,
 }
 
 impl Irrevocable {
     fn check(&self) -> Result<()> {
-        let _ = self.include_child_namespaces;
         if self.kind == "irrevocable" { Ok(()) } else { Err(Error::NotFound(String::new())) }
     }
 }
 
-async fn all_irrevocable(active: &Active) -> Result<Vec<Lease>> {
+async fn all_irrevocable(active: &Active, cx: &Context, deep: bool) -> Result<Vec<Lease>> {
+    let inside =
+        |lease: &Lease| lease.namespace == cx.namespace || (deep && lease.namespace.starts_with(&cx.namespace));
     let (mut leases, mut after) = (Vec::new(), None::<String>);
     loop {
         let ids = active.leases.irrevocable(after.as_deref(), PAGE).await?;
         for id in &ids {
-            leases.extend(active.leases.lease(id).await?.map(|(lease, _)| lease));
+            leases.extend(active.leases.lease(id).await?.map(|(lease, _)| lease).filter(inside));
         }
         if ids.len() < PAGE {
             return Ok(leases);
@@ -233,10 +312,10 @@ fn accessor(active: &Active, lease: &Lease) -> String {
     active.mounts.by_uuid(&lease.mount).map_or_else(|| "deleted mount".to_owned(), |m| m.entry.accessor.clone())
 }
 
-async fn count(system: Arc<System>, _: Context, query: Irrevocable) -> Result<Reply> {
+async fn count(system: Arc<System>, cx: Context, query: Irrevocable) -> Result<Reply> {
     query.check()?;
     let active = system.active()?;
-    let leases = all_irrevocable(&active).await?;
+    let leases = all_irrevocable(&active, &cx, query.include_child_namespaces).await?;
     let mut counts: Map<String, Value> = Map::new();
     for lease in &leases {
         let sum = counts.get(&accessor(&active, lease)).and_then(Value::as_u64).unwrap_or_default();
@@ -245,7 +324,7 @@ async fn count(system: Arc<System>, _: Context, query: Irrevocable) -> Result<Re
     Ok(Reply::data(json!({ "lease_count": leases.len(), "counts": counts })))
 }
 
-async fn irrevocable(system: Arc<System>, _: Context, query: Irrevocable) -> Result<Reply> {
+async fn irrevocable(system: Arc<System>, cx: Context, query: Irrevocable) -> Result<Reply> {
     query.check()?;
     let limit = match query.limit.as_str() {
         "" => LISTED,
@@ -253,14 +332,14 @@ async fn irrevocable(system: Arc<System>, _: Context, query: Irrevocable) -> Res
         text => text.parse().map_err(|_| Error::invalid(format!("limit '{text}' is neither a number nor none")))?,
     };
     let active = system.active()?;
-    let mut leases = all_irrevocable(&active).await?;
+    let mut leases = all_irrevocable(&active, &cx, query.include_child_namespaces).await?;
     let count = leases.len();
     leases.sort_by_key(|lease| lease.expires);
     leases.truncate(limit);
     let shown: Vec<Value> = leases
         .iter()
         .map(|lease| json!({
-            "lease_id": lease.id,
+            "lease_id": lease.shown_id(),
             "mount_id": accessor(&active, lease),
             "error": lease.error.as_deref().map_or_else(|| "unknown".to_owned(), |e| format!("out of retries: {e}")),
         }))
@@ -291,6 +370,9 @@ impl Active {
             let page = self.leases.page("", after.as_deref(), PAGE).await?;
             for lease in &page {
                 let token = &lease.token;
+                if token.is_empty() {
+                    continue;
+                }
                 if self.tokens.recorded(token).await?.is_none() && self.tokens.buried(token).await?.is_none() {
                     self.expire_now(&lease.id).await?;
                     ended += 1;

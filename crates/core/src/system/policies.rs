@@ -16,12 +16,12 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
         .path("capabilities-self", "Shows what the caller may do.", |path| path.write(capabilities))
 }
 
-fn policies(system: &System) -> Result<StoredPolicies> {
-    Ok(StoredPolicies::new(Arc::clone(&system.active()?.storage)))
+fn policies(system: &System, cx: &Context) -> Result<StoredPolicies> {
+    Ok(StoredPolicies::new(Arc::clone(&system.active()?.storage), &cx.namespace))
 }
 
-async fn list(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
-    Ok(Reply::list(policies(&system)?.list().await?))
+async fn list(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
+    Ok(Reply::list(policies(&system, &cx)?.list().await?))
 }
 
 #[derive(Params)]
@@ -34,18 +34,18 @@ fn unknown() -> Error {
     Error::NotFound("policy does not exist".to_owned())
 }
 
-async fn read(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
-    let text = policies(&system)?.read(&of.name).await?.ok_or_else(unknown)?;
+async fn read(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
+    let text = policies(&system, &cx)?.read(&of.name).await?.ok_or_else(unknown)?;
     Ok(Reply::data(json!({ "policy": text })))
 }
 
-async fn delete(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
-    policies(&system)?.delete(&of.name).await?;
+async fn delete(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
+    policies(&system, &cx)?.delete(&of.name).await?;
     Ok(Reply::empty())
 }
 
-async fn generate(system: Arc<System>, _: Context, of: Of) -> Result<Reply> {
-    let policies = policies(&system)?;
+async fn generate(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
+    let policies = policies(&system, &cx)?;
     policies.read(&of.name).await?.ok_or_else(unknown)?;
     Ok(Reply::data(json!({ "password": policies.generate(&of.name).await?.expose() })))
 }
@@ -58,11 +58,11 @@ struct Write {
     policy: String,
 }
 
-async fn write(system: Arc<System>, _: Context, write: Write) -> Result<Reply> {
+async fn write(system: Arc<System>, cx: Context, write: Write) -> Result<Reply> {
     if write.policy.is_empty() {
         return Err(Error::invalid("missing policy"));
     }
-    policies(&system)?.write(&write.name, &write.policy).await?;
+    policies(&system, &cx)?.write(&write.name, &write.policy).await?;
     Ok(Reply::empty())
 }
 

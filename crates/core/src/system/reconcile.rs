@@ -16,10 +16,13 @@ struct Reconcile {
     remove: bool,
 }
 
-async fn reconcile(system: Arc<System>, _: Context, asked: Reconcile) -> Result<Reply> {
+async fn reconcile(system: Arc<System>, cx: Context, asked: Reconcile) -> Result<Reply> {
     let active = system.active()?;
     let path = folder(&asked.path);
-    let mounted = active.mounts.at(&path).ok_or_else(|| Error::invalid(format!("No secret engine mount at {path}")))?;
+    let mounted = active
+        .mounts
+        .at(&cx.namespace, &path)
+        .ok_or_else(|| Error::invalid(format!("No secret engine mount at {path}")))?;
     let report = active.reconcile(&mounted.entry.uuid, asked.remove).await?;
     Ok(Reply::data(serde_json::to_value(report)?))
 }

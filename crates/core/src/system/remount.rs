@@ -2,7 +2,8 @@
 use super::System;
 use crate::active::Active;
 use crate::lease::revoke::How;
-use crate::mount::entry::{folder, uuid};
+use crate::mount::entry::{check_unprotected, folder, uuid};
+use crate::namespace::table::Resolved;
 use lessor_engine::{Context, Error, Params, Paths, Reply, Result, View};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,16 +36,22 @@ fn migrations(active: &Active) -> View {
     View::new(Arc::clone(&active.storage), "core/remount/")
 }
 
-async fn remount(system: Arc<System>, _: Context, asked: Remount) -> Result<Reply> {
+async fn remount(system: Arc<System>, cx: Context, asked: Remount) -> Result<Reply> {
     if asked.from.is_empty() || asked.to.is_empty() {
         return Err(Error::invalid("both 'from' and 'to' path must be specified as a string"));
     }
     let (from, to) = (folder(&asked.from), folder(&asked.to));
     let active = system.active()?;
-    let mounted = active.mounts.at(&from);
+    let unknown = || Error::NotFound("namespace not found".to_owned());
+    let source = active.namespaces.resolve(&cx.namespace, &from).ok_or_else(unknown)?;
+    let target = active.namespaces.resolve(&cx.namespace, &to).ok_or_else(unknown)?;
+    let mounted = active.mounts.at(&source.namespace, &source.path);
     let mounted = mounted.ok_or_else(|| Error::invalid(format!("no matching mount at \"{from}\"")))?;
-    crate::mount::entry::check_unprotected(&from, "remount")?;
-    active.mounts.check(&to).map_err(|error| match error {
+    check_unprotected(&source.path, "remount")?;
+    if source.path.starts_with("auth/") != target.path.starts_with("auth/") {
+        return Err(Error::invalid(format!("cannot remount to destination {to}")));
+    }
+    active.mounts.check(&target.namespace, &target.path).map_err(|error| match error {
         Error::Invalid(text) if text.starts_with("path is already") => {
             Error::invalid(format!("path already in use at \"{to}\""))
         }
@@ -56,7 +63,7 @@ async fn remount(system: Arc<System>, _: Context, asked: Remount) -> Result<Repl
     let worker = Arc::clone(&active);
     let key = id.clone();
     active.tasks.spawn(async move {
-        let moved = worker.move_mount(&mounted.entry.uuid, &migration.source_mount, &migration.target_mount).await;
+        let moved = worker.move_mount(&mounted.entry.uuid, &source, &target).await;
         if let Err(error) = &moved {
             tracing::error!(from = migration.source_mount, %error, "the mount was not moved");
         }
@@ -69,19 +76,25 @@ async fn remount(system: Arc<System>, _: Context, asked: Remount) -> Result<Repl
 }
 
 impl Active {
-    async fn move_mount(&self, uuid: &str, from: &str, to: &str) -> Result<()> {
+    async fn move_mount(&self, uuid: &str, from: &Resolved, to: &Resolved) -> Result<()> {
         self.mounts.update(uuid, |entry| entry.tainted = true).await?;
         let mounted = self.mounts.by_uuid(uuid).ok_or_else(|| Error::invalid("no mount entry found"))?;
         let _alone = mounted.gate.write().await;
-        let moved = match self.revoke_prefix(from, How::Wait).await {
-            Ok(()) => self.mounts.move_to(uuid, to).await,
-            Err(error) => Err(error),
-        };
+        let moved = self.move_tainted(uuid, from, to).await;
         if moved.is_err() {
             // It goes on where it was.
             self.mounts.update(uuid, |entry| entry.tainted = false).await?;
         }
         moved
+    }
+
+    async fn move_tainted(&self, uuid: &str, from: &Resolved, to: &Resolved) -> Result<()> {
+        let full = format!("{}{}", from.namespace, from.path);
+        if from.path.starts_with("auth/") {
+            self.revoke_tokens_below(&full).await?;
+        }
+        self.revoke_prefix(&full, How::Wait).await?;
+        self.mounts.move_to(uuid, &to.namespace, &to.path).await
     }
 }
 

@@ -37,7 +37,9 @@ async fn all(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
     let active = system.active()?;
     let reachable = system.caller(&cx).await?.is_root();
     let mut shown = json!({ "auth": {}, "secret": {} });
-    for mounted in active.mounts.all().iter().filter(|m| reachable || m.entry.config.listing_visibility == "unauth") {
+    for mounted in
+        active.mounts.of(&cx.namespace).iter().filter(|m| reachable || m.entry.config.listing_visibility == "unauth")
+    {
         let path = &mounted.entry.path;
         match path.strip_prefix("auth/") {
             Some(path) => shown["auth"][path] = show(mounted),
@@ -55,7 +57,7 @@ struct At {
 
 async fn one(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
     let reachable = system.caller(&cx).await?.is_root();
-    let mounted = system.active()?.mounts.find(&at.path).filter(|_| reachable);
+    let mounted = system.active()?.mounts.find(&cx.namespace, &at.path).filter(|_| reachable);
     let Some(mounted) = mounted else {
         return Err(Error::Forbidden(format!(
             "preflight capability check returned 403, please ensure client's policies grant access to path \"{}/\"",

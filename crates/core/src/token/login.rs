@@ -30,6 +30,7 @@ impl Active {
         }
         let now = self.now();
         let term = effective(&bounds(settings, cx), now, now)?;
+        let kind = kind(settings, mounted.entry.config.token_type);
         let token = Token {
             policies: policies(settings)?,
             meta: login.metadata,
@@ -39,14 +40,17 @@ impl Active {
             explicit_max_ttl: settings.explicit_max_ttl,
             period: settings.period,
             num_uses: i64::from(settings.num_uses),
-            renewable: login.renewable && kind(settings.kind) == Kind::Service,
-            kind: kind(settings.kind),
+            renewable: login.renewable && kind == Kind::Service,
+            kind,
             bound_cidrs: bound_cidrs(settings, cx),
             origin: Some(Origin { mount: mounted.entry.uuid.clone(), renewal: login.renewal }),
             namespace: cx.namespace.clone(),
             ..Token::new(now, path)
         };
-        let (token, text) = self.tokens.create(token, None).await?;
+        let (token, text) = self.tokens.create(token, &self.namespace_suffix(&cx.namespace)).await?;
+        if token.kind == Kind::Batch {
+            return Ok(LoggedIn { token, text, warnings: term.warning.into_iter().collect() });
+        }
         if let Some(due) = token.due() {
             self.wake_for(&due);
         }
@@ -54,11 +58,18 @@ impl Active {
     }
 }
 
-fn kind(asked: TokenKind) -> Kind {
-    match asked {
-        TokenKind::Batch | TokenKind::DefaultBatch => Kind::Batch,
-        TokenKind::Default | TokenKind::Service | TokenKind::DefaultService => Kind::Service,
-    }
+/// A mount that says `service` or `batch` decides; else the role does, and where it leaves it open the mount's default.
+/// What only service tokens can do makes one of them.
+fn kind(settings: &TokenSettings, mount: TokenKind) -> Kind {
+    let batch = match (mount, settings.kind) {
+        (TokenKind::Service, _) => false,
+        (TokenKind::Batch, _) => true,
+        (_, TokenKind::Service | TokenKind::DefaultService) => false,
+        (_, TokenKind::Batch | TokenKind::DefaultBatch) => true,
+        (mount, TokenKind::Default) => mount == TokenKind::DefaultBatch,
+    };
+    let service_only = settings.num_uses > 0 || settings.period > 0;
+    if batch && !service_only { Kind::Batch } else { Kind::Service }
 }
 
 fn bounds(settings: &TokenSettings, cx: &Context) -> Bounds {

@@ -1,5 +1,5 @@
 //! What is kept of a token, and how its text becomes a storage key.
-use crate::keys::{Due, DueKind};
+use crate::keys::{self, Due, DueKind};
 use crate::lease::record::ordered_id;
 use aws_lc_rs::hmac;
 use ipnet::IpNet;
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+/// The policy of tokens that hold a wrapped answer; nobody can ask for it.
+pub const WRAPPING_POLICY: &str = "response-wrapping";
 
 /// How a token is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -78,19 +81,19 @@ pub struct Token {
     #[serde(default)]
     pub kind: Kind,
     /// The identity entity behind it, or empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub entity_id: String,
     /// Addresses it may be used from; empty for all.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bound_cidrs: Vec<IpNet>,
     /// The token role it was made by, or empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub role: String,
     /// The login it was made by.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// The namespace it lives in: empty for the root, else with a trailing slash.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
 }
 
@@ -129,6 +132,21 @@ impl Token {
     /// Whether it may do everything.
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == "root")
+    }
+    /// The token its leases end with: a batch token's are its parent's, or nobody's.
+    pub fn holder(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Service => Some(&self.key),
+            Kind::Batch => self.parent.as_deref(),
+        }
+    }
+    /// Its entry in the list of tokens by the path they were made at; only what ends is listed.
+    pub fn path_key(&self) -> Option<String> {
+        self.expires.map(|_| keys::token_path(&format!("{}{}", self.namespace, self.path), &self.key))
+    }
+    /// Whether it holds a wrapped answer and nothing else.
+    pub fn is_wrapping(&self) -> bool {
+        self.policies == [WRAPPING_POLICY]
     }
     /// Its entry in the due index.
     pub fn due(&self) -> Option<Due> {
@@ -203,16 +221,18 @@ impl Token {
     }
 }
 
-/// A fresh token text: `hvs.` and 24 base62 characters, the first eight of which count milliseconds.
-pub fn fresh_text(now: Timestamp) -> Secret {
-    Secret::new(format!("hvs.{}", ordered_id(now)))
+/// A fresh token text: `hvs.` and 24 base62 characters, the first eight of which count milliseconds, and the
+/// namespace's id (empty for the root) behind a dot.
+pub fn fresh_text(now: Timestamp, namespace: &str) -> Secret {
+    let dot = if namespace.is_empty() { "" } else { "." };
+    Secret::new(format!("hvs.{}{dot}{namespace}", ordered_id(now)))
 }
 
 /// The storage id of a token text. Texts of our own making begin with their time, so that tokens made one after
 /// the other are neighbours in storage; texts somebody chose stand together at the beginning.
 pub fn storage_id(salt: &hmac::Key, text: &str) -> String {
-    let own =
-        text.strip_prefix("hvs.").filter(|rest| rest.len() == 24 && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let id = text.strip_prefix("hvs.").map(|rest| rest.split_once('.').map_or(rest, |(id, _)| id));
+    let own = id.filter(|id| id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let time = own.map_or("00000000", |rest| &rest[..8]);
     format!("{time}h{}", hex::encode(hmac::sign(salt, text.as_bytes())))
 }

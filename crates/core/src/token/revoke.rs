@@ -1,6 +1,7 @@
 //! The end of a token: its children end, its leases end, then nothing is left of it.
 use super::store::target;
 use crate::active::Active;
+use crate::cubbyhole;
 use crate::keys::{Due, DueKind};
 use crate::lease::revoke::{Attempt, How};
 use lessor_engine::Result;
@@ -36,6 +37,25 @@ impl Active {
         }
     }
 
+    /// Ends every token made below a path (namespace and request path, ending in `/`).
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn revoke_tokens_below(&self, path: &str) -> Result<()> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.tokens.below(path, after.as_deref(), PAGE).await?;
+            for rest in &page {
+                let key = rest.rsplit('/').next().unwrap_or(rest);
+                self.revoke_token(key).await?;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+            after = page.last().cloned();
+        }
+    }
+
     async fn finish_tokens(&self, first: Due) -> Result<()> {
         let mut open = vec![first];
         while let Some(due) = open.pop() {
@@ -52,6 +72,7 @@ impl Active {
                 }
             }
             self.expire_leases_of(&token.key).await?;
+            self.remove_below(&cubbyhole::prefix(&token.key)).await?;
             self.tokens.forget(&token, &due).await?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Where tokens lie, and how they end: a token that is revoked becomes a tombstone in one commit (from then on no
 //! lease and no child can be made with it), and the tombstone goes when its children and leases are dealt with.
-use super::record::{Token, fresh_text, storage_id};
+use super::batch::BatchKey;
+use super::record::{Kind, Token, fresh_text, storage_id};
 use crate::keys::{self, Due, DueKind, Target};
 use crate::lease::store::pointer;
 use aws_lc_rs::hmac;
@@ -30,10 +31,19 @@ pub fn target() -> Target {
     Target { mount: "auth".to_owned(), name: "token".to_owned() }
 }
 
+/// A live token.
+pub struct Found {
+    /// The token.
+    pub token: Token,
+    /// Of its record; a batch token has none.
+    pub version: Option<Version>,
+}
+
 /// Reads and writes tokens.
 pub struct Tokens {
     storage: Arc<dyn Storage>,
     salt: hmac::Key,
+    batch: BatchKey,
 }
 
 impl Tokens {
@@ -50,7 +60,8 @@ impl Tokens {
                 fresh
             }
         };
-        Ok(Self { storage, salt: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
+        let batch = BatchKey::load(&storage).await?;
+        Ok(Self { storage, salt: hmac::Key::new(hmac::HMAC_SHA256, &bytes), batch })
     }
     /// The storage id of a token text.
     pub fn id(&self, text: &str) -> String {
@@ -60,8 +71,23 @@ impl Tokens {
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn find(&self, text: &str, now: Timestamp) -> Result<Option<(Token, Version)>> {
-        self.get(&self.id(text), now).await
+    pub async fn find(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
+        if BatchKey::made(text) {
+            return self.find_batch(text, now).await;
+        }
+        Ok(self.get(&self.id(text), now).await?.map(|(token, version)| Found { token, version: Some(version) }))
+    }
+    /// A batch token lives as long as its parent, if it has one.
+    async fn find_batch(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
+        let Some(token) = self.batch.open(text).filter(|token| token.expires.is_none_or(|at| at > now)) else {
+            return Ok(None);
+        };
+        if let Some(parent) = &token.parent
+            && self.get(parent, now).await?.is_none()
+        {
+            return Ok(None);
+        }
+        Ok(Some(Found { token, version: None }))
     }
     /// The live token of that storage id. One whose time is over is not live, whether or not it was dealt with.
     ///
@@ -86,6 +112,20 @@ impl Tokens {
         let key = String::from_utf8(entry.value).map_err(|_| Error::Internal("an accessor is damaged".into()))?;
         self.get(&key, now).await
     }
+    /// Removes an accessor that names neither a live token nor one that is being ended.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn drop_dangling(&self, accessor: &str) -> Result<bool> {
+        let accessor = accessor_key(accessor);
+        let Some(entry) = self.storage.get(&accessor).await? else { return Ok(false) };
+        let key = String::from_utf8_lossy(&entry.value).into_owned();
+        if self.recorded(&key).await?.is_some() || self.buried(&key).await?.is_some() {
+            return Ok(false);
+        }
+        self.storage.commit(Batch::new().expect(&accessor, Expect::Version(entry.version)).delete(accessor)).await?;
+        Ok(true)
+    }
     /// Accessors of all tokens, a page.
     ///
     /// # Errors
@@ -95,12 +135,28 @@ impl Tokens {
         let page = self.storage.scan("token/accessor/", after.as_deref(), limit).await?;
         Ok(page.into_iter().filter_map(|e| e.key.strip_prefix("token/accessor/").map(str::to_owned)).collect())
     }
-    /// Makes a token: fills in `key`; `text` is the one the caller chose.
+    /// Makes a token: fills in `key`. `namespace` is the id of its namespace, empty for the root.
     ///
     /// # Errors
-    /// When the text is taken, or the parent was revoked meanwhile.
-    pub async fn create(&self, mut token: Token, text: Option<Secret>) -> Result<(Token, Secret)> {
-        let text = text.unwrap_or_else(|| fresh_text(token.created));
+    /// When the parent was revoked meanwhile, or storage fails.
+    pub async fn create(&self, token: Token, namespace: &str) -> Result<(Token, Secret)> {
+        match token.kind {
+            Kind::Service => {
+                let text = fresh_text(token.created, namespace);
+                self.create_as(token, text, Batch::new()).await
+            }
+            Kind::Batch => {
+                let token = Token { accessor: String::new(), ..token };
+                let text = self.batch.seal(&token, namespace)?;
+                Ok((token, text))
+            }
+        }
+    }
+    /// Makes a service token with this text, together with other writes.
+    ///
+    /// # Errors
+    /// When the text is taken, the parent was revoked meanwhile, or storage fails.
+    pub async fn create_as(&self, mut token: Token, text: Secret, with: Batch) -> Result<(Token, Secret)> {
         token.key = self.id(text.expose());
         let record = record_key(&token.key);
         let mut batch = Batch::new()
@@ -113,6 +169,10 @@ impl Tokens {
         if let Some(due) = token.due() {
             batch = batch.put(due.key(), pointer(&target())?);
         }
+        if let Some(key) = token.path_key() {
+            batch = batch.put(key, Vec::new());
+        }
+        batch.append(with);
         match self.storage.commit(batch).await {
             Err(lessor_storage::Error::Conflict { key }) if key.ends_with(&token.key) => {
                 Err(Error::invalid("cannot create a token with a duplicate ID"))
@@ -148,6 +208,9 @@ impl Tokens {
         let mut batch = Batch::new().expect(record_key(key), Expect::Present).delete(record_key(key));
         if let Some(old) = token.due() {
             batch = batch.delete(old.key());
+        }
+        if let Some(listed) = token.path_key() {
+            batch = batch.delete(listed);
         }
         batch = batch.put(tombstone(key), serde_json::to_vec(&token)?).put(due.key(), pointer(&target())?);
         match self.storage.commit(batch).await {
@@ -193,6 +256,17 @@ impl Tokens {
                 .put(record_key(child), serde_json::to_vec(&orphan)?);
         }
         Ok(self.storage.commit(batch).await?)
+    }
+    /// A page of the tokens made below a path (namespace and request path, empty or ending in `/`): what follows the
+    /// path, and the storage id behind the last slash of it.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn below(&self, path: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let prefix = format!("token/path/{path}");
+        let after = after.map(|rest| format!("{prefix}{rest}"));
+        let page = self.storage.scan(&prefix, after.as_deref(), limit).await?;
+        Ok(page.into_iter().map(|entry| entry.key[prefix.len()..].to_owned()).collect())
     }
     /// A page of the leases of a token.
     ///

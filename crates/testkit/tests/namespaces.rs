@@ -1,0 +1,107 @@
+//! Namespaces: everything in one is out of reach of another, and goes with it.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+use lessor_core::response::Response;
+use lessor_engine::Operation::{self, Delete, List, Read, Update};
+use lessor_engine::Secret;
+use lessor_engine::simulation::Step;
+use lessor_testkit::node::{Node, ROOT, World, ok, request};
+use lessor_testkit::sim;
+use serde_json::{Value, json};
+
+async fn ask(node: &Node, namespace: &str, token: &str, operation: Operation, path: &str, fields: Value) -> Response {
+    let mut asked = request(operation, path, fields);
+    (asked.namespace, asked.token) = (namespace.to_owned(), Some(Secret::new(token)));
+    node.send(asked).await
+}
+
+async fn node() -> (Node, Vec<Step>) {
+    let (simulation, _) = sim::simulation();
+    let node = World::new(vec![simulation.factory]).initialise().await;
+    ok("namespace", node.ask(Update, "sys/namespaces/team", json!({})).await);
+    (node, simulation.setup)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mount_of_a_namespace_is_reached_by_header_and_by_path() {
+    let (node, setup) = node().await;
+    ok("mount", ask(&node, "team/", ROOT, Update, "sys/mounts/sim", json!({ "type": "sim" })).await);
+    for step in &setup {
+        ok(
+            &step.path,
+            ask(&node, "team/", ROOT, step.operation, &format!("sim/{}", step.path), json!(step.fields)).await,
+        );
+    }
+    let mounts = node.read("sys/mounts").await;
+    assert!(mounts["data"].get("sim/").is_none(), "the root does not show it");
+    let issued = ok("creds", ask(&node, "", ROOT, Read, "team/sim/creds/app", Value::Null).await);
+    let id = issued["lease_id"].as_str().unwrap();
+    assert!(id.starts_with("sim/creds/app/") && id.contains('.'), "{id}");
+    let lookup = ok("lookup", node.ask(Update, "sys/leases/lookup", json!({ "lease_id": id })).await);
+    assert_eq!(lookup["data"]["namespace_path"], "team/");
+    assert!(node.list("sys/leases/lookup/sim/").await.is_empty());
+    let listed = ask(&node, "team/", ROOT, List, "sys/leases/lookup/sim/creds/app/", Value::Null).await;
+    assert_eq!(ok("list", listed)["data"]["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_a_namespace_is_nobody_outside_of_it() {
+    let (node, _) = node().await;
+    ok("below", ask(&node, "team/", ROOT, Update, "sys/namespaces/sub", json!({})).await);
+    let made = ok("token", ask(&node, "team/", ROOT, Update, "auth/token/create", json!({})).await);
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    assert!(token.rsplit('.').next().unwrap().len() == 6, "{token}");
+    for (namespace, status) in [("team/", 200), ("team/sub/", 200), ("", 403)] {
+        let answer = ask(&node, namespace, token, Read, "sys/mounts", Value::Null).await;
+        assert_eq!(answer.status, status, "{namespace}");
+    }
+    assert_eq!(ask(&node, "nope/", ROOT, Read, "sys/mounts", Value::Null).await.status, 404);
+    let sealed = ask(&node, "team/", ROOT, Update, "sys/seal", Value::Null).await;
+    assert!(sealed.status == 400, "operations of the node are the root's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_namespace_leaves_nothing_behind() {
+    let (node, setup) = node().await;
+    ok("mount", ask(&node, "team/", ROOT, Update, "sys/mounts/sim", json!({ "type": "sim" })).await);
+    for step in &setup {
+        ok(
+            &step.path,
+            ask(&node, "team/", ROOT, step.operation, &format!("sim/{}", step.path), json!(step.fields)).await,
+        );
+    }
+    ok("creds", ask(&node, "team/", ROOT, Read, "sim/creds/app", Value::Null).await);
+    ok(
+        "policy",
+        ask(
+            &node,
+            "team/",
+            ROOT,
+            Update,
+            "sys/policies/password/p",
+            json!({ "policy": "length = 20 rule \"charset\" { charset = \"abcdefghij\" }" }),
+        )
+        .await,
+    );
+    let made = ok("token", ask(&node, "team/", ROOT, Update, "auth/token/create", json!({ "ttl": "1h" })).await);
+    ok("delete", node.ask(Delete, "sys/namespaces/team", Value::Null).await);
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(ask(&node, "team/", token, Read, "sys/mounts", Value::Null).await.status, 404);
+    let active = node.core.active().map_err(|error| error.to_string()).unwrap();
+    for prefix in ["lease/", "logical/", "namespace/", "token/path/"] {
+        let left = active.storage.scan(prefix, None, 10).await.unwrap();
+        assert!(left.is_empty(), "{prefix}: {:?}", left.iter().map(|entry| &entry.key).collect::<Vec<_>>());
+    }
+    assert!(node.list("sys/namespaces/").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_namespace_answers_nobody_until_it_is_unlocked() {
+    let (node, _) = node().await;
+    let key = node.write("sys/namespaces/api-lock/lock/team", json!({})).await["data"]["unlock_key"].clone();
+    let refused = ask(&node, "team/", ROOT, Read, "sys/mounts", Value::Null).await;
+    assert_eq!(refused.status, 503);
+    let wrong = node.ask(Update, "sys/namespaces/api-lock/unlock/team", json!({ "unlock_key": "no" })).await;
+    assert_eq!(wrong.status, 400);
+    node.write("sys/namespaces/api-lock/unlock/team", json!({ "unlock_key": key })).await;
+    assert_eq!(ask(&node, "team/", ROOT, Read, "sys/mounts", Value::Null).await.status, 200);
+}
