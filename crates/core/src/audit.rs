@@ -1,6 +1,7 @@
 //! Who asked for what: one JSON line per request and one per answer, on every enabled device. A request that no
 //! device takes is not served.
 mod device;
+pub mod headers;
 mod record;
 mod table;
 

@@ -57,9 +57,10 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     let subject = |request| Subject {
         request,
         token: session.token.as_deref(),
-        mount: place.shown(),
+        mount: place.mounted.as_ref().map(|mounted| &mounted.entry),
         time: active.now(),
         namespace: &session.namespace,
+        headers: &active.audit.headers,
     };
     active.audit.write(|| Line::request(&subject(&request))).await?;
     let mut issued = None;

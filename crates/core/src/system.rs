@@ -1,5 +1,6 @@
 //! Core's own endpoints, declared like any engine's: `sys/` and `auth/token/`.
 mod audit;
+mod audit_headers;
 mod cubbyhole;
 mod keyring;
 mod leases;
@@ -57,6 +58,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         locked_users::declare,
         leases::declare,
         audit::declare,
+        audit_headers::declare,
         policies::declare,
         keyring::declare,
         remount::declare,

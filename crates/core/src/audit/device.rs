@@ -1,59 +1,98 @@
-//! A file that lines are appended to, by a thread of its own: the disk blocks nobody else.
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+//! Where lines go, by a thread of its own for each device: a disk or a peer that hangs blocks nobody else.
+mod file;
+mod socket;
+mod syslog;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 const BOUND: usize = 1024;
+/// How long a request waits for a device before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One destination; called by its device's thread only, so it may block.
+trait Sink: Send {
+    /// Takes one line, its newline included.
+    fn write(&mut self, line: &[u8]) -> io::Result<()>;
+    /// Opens the destination anew, after a log rotation.
+    fn reopen(&mut self);
+}
+
+/// A device that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No such type.
+    #[error("unknown backend type: {0:?}: use file, syslog or socket")]
+    Kind(String),
+    /// An option that is missing or makes no sense.
+    #[error("{0}")]
+    Option(String),
+    /// The destination cannot be opened.
+    #[error("sanity check failed; unable to open {target:?} for writing: {source}")]
+    Open {
+        /// Which.
+        target: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+type Options = BTreeMap<String, String>;
 
 enum Job {
-    Line(Vec<u8>, oneshot::Sender<std::io::Result<()>>),
+    Line(Vec<u8>, oneshot::Sender<io::Result<()>>),
     Reopen,
 }
 
-/// An open audit file.
+/// An open device.
 pub struct Device {
     jobs: mpsc::Sender<Job>,
 }
 
-fn open(path: &Path, mode: u32) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(mode).open(path)
-}
-
 impl Device {
-    /// Opens (or creates, with `mode`) the file.
+    /// Opens a device of that type.
     ///
     /// # Errors
-    /// When it cannot be opened.
-    pub fn open(path: PathBuf, mode: u32) -> std::io::Result<Self> {
-        let mut file = open(&path, mode)?;
+    /// When the options make no sense or the destination cannot be opened.
+    pub fn open(kind: &str, options: &Options) -> Result<Self, DeviceError> {
+        let sink: Box<dyn Sink> = match kind {
+            "file" => file::open(options)?,
+            "syslog" => Box::new(syslog::Syslog::open(options)?),
+            "socket" => Box::new(socket::Socket::open(options)?),
+            other => return Err(DeviceError::Kind(other.to_owned())),
+        };
+        Self::start(sink).map_err(|source| DeviceError::Open { target: kind.to_owned(), source })
+    }
+    fn start(mut sink: Box<dyn Sink>) -> io::Result<Self> {
         let (jobs, mut queue) = mpsc::channel(BOUND);
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             while let Some(job) = queue.blocking_recv() {
                 match job {
                     // The asker may be gone; the line is written all the same.
-                    Job::Line(line, done) => drop(done.send(file.write_all(&line))),
-                    Job::Reopen => match open(&path, mode) {
-                        Ok(fresh) => file = fresh,
-                        Err(error) => tracing::error!(path = %path.display(), %error, "the audit file stays as it is"),
-                    },
+                    Job::Line(line, done) => drop(done.send(sink.write(&line))),
+                    Job::Reopen => sink.reopen(),
                 }
             }
         })?;
         Ok(Self { jobs })
     }
-    /// Appends one line.
+    /// Writes one line.
     ///
     /// # Errors
-    /// When the file does not take it.
-    pub async fn write(&self, line: Vec<u8>) -> std::io::Result<()> {
-        let (done, written) = oneshot::channel();
-        let gone = || std::io::Error::other("the audit thread has ended");
-        self.jobs.send(Job::Line(line, done)).await.map_err(|_| gone())?;
-        written.await.map_err(|_| gone())?
+    /// When the destination does not take it in time.
+    pub async fn write(&self, line: Vec<u8>) -> io::Result<()> {
+        let gone = || io::Error::other("the audit thread has ended");
+        let write = async {
+            let (done, written) = oneshot::channel();
+            self.jobs.send(Job::Line(line, done)).await.map_err(|_| gone())?;
+            written.await.map_err(|_| gone())?
+        };
+        let late = || Err(io::Error::new(io::ErrorKind::TimedOut, "the device takes too long"));
+        tokio::time::timeout(PATIENCE, write).await.unwrap_or_else(|_| late())
     }
-    /// Opens the path anew, after a log rotation.
+    /// Opens the destination anew, after a log rotation.
     pub async fn reopen(&self) {
         // A thread that has ended fails the next write, which tells.
         let _ = self.jobs.send(Job::Reopen).await;

@@ -1,12 +1,13 @@
 //! The enabled devices.
 use super::device::Device;
-use super::record::{Line, hash};
+use super::record::{Line, Shape, hash};
+use crate::audit::headers::Headers;
 use aws_lc_rs::hmac;
+use jiff::Timestamp;
 use lessor_engine::{Error, Result};
 use lessor_storage::{Batch, Expect, Storage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
@@ -17,11 +18,11 @@ const TABLE: &str = "core/audit";
 pub struct DeviceEntry {
     /// With a trailing slash.
     pub path: String,
-    /// `file`.
+    /// `file`, `syslog` or `socket`.
     pub kind: String,
     /// For people.
     pub description: String,
-    /// `file_path`, `mode`, `log_raw`.
+    /// Where it writes, and how.
     pub options: BTreeMap<String, String>,
     /// Shown.
     pub local: bool,
@@ -33,7 +34,7 @@ struct Open {
     entry: DeviceEntry,
     device: Device,
     salt: hmac::Key,
-    raw: bool,
+    shape: Shape,
 }
 
 /// All devices.
@@ -41,25 +42,19 @@ pub struct Audit {
     storage: Arc<dyn Storage>,
     devices: RwLock<Arc<Vec<Arc<Open>>>>,
     change: Mutex<()>,
+    /// Request headers that lines show.
+    pub headers: Headers,
 }
 
 impl Open {
     fn new(entry: DeviceEntry) -> Result<Self> {
-        if entry.kind != "file" {
-            return Err(Error::invalid(format!("unknown backend type: \"{}\": only file exists", entry.kind)));
-        }
-        let path = entry.options.get("file_path").or_else(|| entry.options.get("path"));
-        let path = path.ok_or_else(|| Error::invalid("file_path is required"))?;
-        let mode = entry.options.get("mode").map_or("0600", String::as_str);
-        let mode = u32::from_str_radix(mode, 8)
-            .map_err(|_| Error::invalid(format!("mode '{mode}' is no octal number such as 0600")))?;
-        let path = if path == "stdout" { "/dev/stdout" } else { path };
-        let device = Device::open(PathBuf::from(path), if mode == 0 { 0o600 } else { mode }).map_err(|error| {
-            Error::invalid(format!("sanity check failed; unable to open \"{path}\" for writing: {error}"))
-        })?;
+        let shape = Shape::read(&entry.options)?;
+        let device = Device::open(&entry.kind, &entry.options).map_err(|error| Error::invalid(error.to_string()))?;
         let salt = hex::decode(&entry.salt).map_err(|error| Error::Internal(error.to_string()))?;
-        let raw = entry.options.get("log_raw").is_some_and(|raw| matches!(raw.as_str(), "true" | "1"));
-        Ok(Self { salt: hmac::Key::new(hmac::HMAC_SHA256, &salt), entry, device, raw })
+        Ok(Self { salt: hmac::Key::new(hmac::HMAC_SHA256, &salt), entry, device, shape })
+    }
+    async fn write(&self, line: &Line) -> std::io::Result<()> {
+        self.device.write(line.bytes(&self.salt, &self.shape)).await
     }
 }
 
@@ -69,7 +64,8 @@ impl Audit {
     /// # Errors
     /// When storage fails or a device cannot be opened: then nothing may be served.
     pub async fn load(storage: Arc<dyn Storage>) -> Result<Self> {
-        let audit = Self { storage, devices: RwLock::default(), change: Mutex::default() };
+        let headers = Headers::load(Arc::clone(&storage)).await?;
+        let audit = Self { storage, devices: RwLock::default(), change: Mutex::default(), headers };
         let devices: Vec<Arc<Open>> =
             audit.read().await?.0.into_iter().map(|entry| Open::new(entry).map(Arc::new)).collect::<Result<_>>()?;
         audit.install(devices);
@@ -96,18 +92,24 @@ impl Audit {
         let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&entries)?);
         Ok(self.storage.commit(batch).await?)
     }
-    /// Enables a device; its salt is made here.
+    /// Enables a device that takes a first line; its salt is made here.
     ///
     /// # Errors
-    /// When the path is taken or the file cannot be opened.
-    pub async fn enable(&self, mut entry: DeviceEntry) -> Result<()> {
+    /// When the path is taken, or the device cannot be opened or written to.
+    pub async fn enable(&self, mut entry: DeviceEntry, now: Timestamp) -> Result<()> {
         let _one = self.change.lock().await;
         let mut devices = self.devices().to_vec();
         if devices.iter().any(|open| open.entry.path == entry.path) {
             return Err(Error::invalid(format!("path already in use: {}", entry.path)));
         }
         entry.salt = hex::encode(crate::barrier::Key::random()?.expose());
-        devices.push(Arc::new(Open::new(entry)?));
+        let probe = entry.options.get("skip_test").is_none_or(|skip| !matches!(skip.as_str(), "true" | "1"));
+        let open = Open::new(entry)?;
+        if probe {
+            let written = open.write(&Line::probe(now)).await;
+            written.map_err(|error| Error::invalid(format!("audit device failed its test line: {error}")))?;
+        }
+        devices.push(Arc::new(open));
         let (_, expect) = self.read().await?;
         self.store(&devices, expect).await?;
         self.install(devices);
@@ -148,7 +150,7 @@ impl Audit {
         let line = line();
         let mut written = false;
         for open in devices.iter() {
-            match open.device.write(line.bytes(&open.salt, open.raw)).await {
+            match open.write(&line).await {
                 Ok(()) => written = true,
                 Err(error) => tracing::error!(device = open.entry.path, %error, "audit device failed"),
             }

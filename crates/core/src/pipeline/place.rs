@@ -83,13 +83,6 @@ impl Place {
     pub fn access(&self) -> Access {
         self.access
     }
-    /// Path, type and accessor, for audit.
-    pub fn shown(&self) -> Option<(&str, &str, &str)> {
-        self.mounted.as_ref().map(|mounted| {
-            let entry = &mounted.entry;
-            (entry.path.as_str(), entry.kind.as_str(), entry.accessor.as_str())
-        })
-    }
     /// The mount, if it answers.
     ///
     /// # Errors

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     paths
-        .path("audit", "Lists the audit devices.", |path| path.read(list))
-        .path("audit/{path+}", "Enables and disables an audit device.", |path| path.write(enable).delete(disable))
+        .path("audit", "Lists the audit devices.", |path| path.read(list).sudo())
+        .path("audit/{path+}", "Enables and disables an audit device.", |path| {
+            path.write(enable).delete(disable).sudo()
+        })
         .path("audit-hash/{path+}", "Hashes a text as a device does.", |path| path.write(hash))
 }
 
@@ -29,21 +31,21 @@ async fn list(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
 struct Enable {
     /// Name of the device.
     path: String,
-    /// `file`.
+    /// `file`, `syslog` or `socket`.
     #[param(name = "type")]
     kind: String,
     /// For people.
     description: String,
-    /// `file_path`, `mode`, `log_raw`.
+    /// Where it writes, and how; see the guide.
     options: KeyValues,
     /// Shown.
     local: bool,
 }
 
-async fn enable(system: Arc<System>, _: Context, enable: Enable) -> Result<Reply> {
+async fn enable(system: Arc<System>, cx: Context, enable: Enable) -> Result<Reply> {
     let Enable { path, kind, description, options, local } = enable;
     let entry = DeviceEntry { path: folder(&path), kind, description, options: options.0, local, salt: String::new() };
-    system.active()?.audit.enable(entry).await?;
+    system.active()?.audit.enable(entry, cx.now()).await?;
     Ok(Reply::empty())
 }
 
