@@ -1,4 +1,4 @@
-.PHONY: help demo test test-heavy bench lint deny fmt
+.PHONY: help demo test test-heavy bench bench-outage bench-scale lint deny fmt
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
@@ -12,6 +12,10 @@ test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building fr
 bench: ## side by side with the peer, in one run
 	tests/install.sh
 	bench/run.sh
+bench-outage: ## PostgreSQL away for 2 and for 20 minutes while 500 leases end
+	bench/run.sh outage 2 20
+bench-scale: ## 200,000 leases, and 5,000 that end in one second
+	bench/run.sh scale
 lint: ## clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 deny: ## licences, sources and bans of dependencies; known vulnerabilities where their database can be had

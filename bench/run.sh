@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the peer, builds Lessor and the bench (release), measures.
+# Installs the peer, builds Lessor and the bench (release), measures: beside the peer, or `outage 2 20`, or `scale`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 peer=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/openbao
@@ -9,4 +9,7 @@ if [ ! -x "$peer/bin/bao" ]; then
 fi
 cargo build -q --release -p lessor -p lessor-bench
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
-"$target/lessor-bench" "$target/lessor" "$peer/bin/bao"
+case ${1:-peer} in
+    peer) "$target/lessor-bench" peer "$target/lessor" "$peer/bin/bao" ;;
+    *) "$target/lessor-bench" "$1" "$target/lessor" "${@:2}" ;;
+esac

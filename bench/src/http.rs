@@ -9,6 +9,14 @@ pub struct Connection {
     token: String,
 }
 
+/// The text of a request.
+pub fn request(method: &str, path: &str, body: &str, token: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} /v1/{path} HTTP/1.1\r\nHost: localhost\r\nX-Vault-Token: {token}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
 fn broken(what: &str) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }
@@ -29,12 +37,7 @@ impl Connection {
     /// # Errors
     /// When the connection ends or the answer is no HTTP.
     pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-        let length = body.len();
-        let request = format!(
-            "{method} /v1/{path} HTTP/1.1\r\nHost: localhost\r\nX-Vault-Token: {}\r\nContent-Length: {length}\r\n\r\n{body}",
-            self.token
-        );
-        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().write_all(request(method, path, body, &self.token).as_bytes())?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status"))?;
         let (mut length, mut chunked) = (0, false);

@@ -1,7 +1,10 @@
-//! Lessor beside its peer, in one run: `lessor-bench <lessor program> <peer program>`.
+//! Lessor beside its peer, in one run, and Lessor alone in trouble:
+//! `lessor-bench peer <lessor program> <peer program>`, `lessor-bench outage <lessor program> [minutes ...]`,
+//! `lessor-bench scale <lessor program>`.
 #![allow(clippy::print_stdout, reason = "the tables are the result")]
 mod http;
 mod load;
+mod outage;
 mod postgres;
 mod server;
 
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 use server::Server;
 use std::io::{Error, Result};
 use std::path::Path;
+use std::time::Duration;
 
 const CLIENTS: [usize; 3] = [1, 16, 64];
 const CREATE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
@@ -58,13 +62,8 @@ impl Bench {
     }
 
     fn credentials(&self, postgres: &Postgres) -> Result<()> {
-        let config = json!({
-            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "admin", "password": "pw",
-            "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", postgres.port),
-            "max_open_connections": 32,
-        });
         self.both("POST", "sys/mounts/database", &json!({ "type": "database" }))?;
-        self.both("POST", "database/config/main", &config)?;
+        self.both("POST", "database/config/main", &connection(postgres))?;
         let mut role = json!({
             "db_name": "main", "creation_statements": [CREATE], "default_ttl": "1h",
             "revocation_statements": ["DROP ROLE IF EXISTS \"{{name}}\""],
@@ -154,16 +153,43 @@ fn leases(server: &Server) -> Result<usize> {
     Ok(answer["data"]["keys"].as_array().map_or(0, Vec::len))
 }
 
+/// A role on PostgreSQL whose leases live that long.
+fn configure(server: &Server, postgres: &Postgres, ttl: Duration) -> Result<()> {
+    server.ask("POST", "sys/mounts/database", &json!({ "type": "database" }))?;
+    server.ask("POST", "database/config/main", &connection(postgres))?;
+    let role =
+        json!({ "db_name": "main", "creation_statements": [CREATE], "default_ttl": ttl.as_secs(), "max_ttl": "100h" });
+    server.ask("POST", "database/roles/app", &role).map(drop)
+}
+
+fn connection(postgres: &Postgres) -> Value {
+    json!({
+        "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "admin", "password": "pw",
+        "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", postgres.port),
+        "max_open_connections": 32,
+    })
+}
+
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let [_, lessor, peer] = arguments.as_slice() else {
-        return Err(Error::other("usage: lessor-bench <lessor program> <peer program>"));
-    };
-    let seconds = std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let directory = tempfile::tempdir_in("/tmp")?;
     std::process::Command::new("chmod").arg("755").arg(directory.path()).status()?;
-    let peer = Server::start("peer", Path::new(peer), directory.path())?;
-    let lessor = Server::start("lessor", Path::new(lessor), directory.path())?;
+    match arguments.as_slice() {
+        ["peer", lessor, peer] => beside_peer(Path::new(lessor), Path::new(peer), directory.path()),
+        ["outage", lessor, minutes @ ..] => {
+            let minutes: std::result::Result<Vec<u64>, _> = minutes.iter().map(|text| text.parse()).collect();
+            outage::run(Path::new(lessor), directory.path(), &minutes.map_err(Error::other)?)
+        }
+        ["scale", lessor] => outage::scale(Path::new(lessor), directory.path()),
+        _ => Err(Error::other("usage: lessor-bench peer|outage|scale <lessor program> ...")),
+    }
+}
+
+fn beside_peer(lessor: &Path, peer: &Path, directory: &Path) -> Result<()> {
+    let seconds = std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
+    let peer = Server::start("peer", peer, directory)?;
+    let lessor = Server::start("lessor", lessor, directory)?;
     let mut bench = Bench { peer, lessor, seconds };
     println!("| idle | peer | Lessor | peer / Lessor |\n|---|---|---|---|");
     for (name, peer, lessor) in [
@@ -178,7 +204,7 @@ fn main() -> Result<()> {
         println!("| {name} | {peer:.1} | {lessor:.1} | {:.2} |", peer / lessor);
     }
     bench.requests()?;
-    let postgres = Postgres::start(directory.path())?;
+    let postgres = Postgres::start(directory)?;
     bench.credentials(&postgres)?;
     bench.leases(100_000)
 }

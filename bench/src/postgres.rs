@@ -28,6 +28,17 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
+fn start(bin: &Path, directory: &Path, port: u16) -> Result<Child> {
+    unprivileged(&bin.join("postgres"))
+        .arg("-D")
+        .arg(directory.join("data"))
+        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+        .args(["-c", "unix_socket_directories=", "-c", "max_connections=200"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
 impl Postgres {
     /// Starts one below `directory`.
     pub fn start(directory: &Path) -> Result<Self> {
@@ -50,30 +61,41 @@ impl Postgres {
             return Err(Error::other("initdb failed"));
         }
         let port = free_port()?;
-        let child = unprivileged(&bin.join("postgres"))
-            .arg("-D")
-            .arg(directory.join("data"))
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &port.to_string(),
-                "-c",
-                "unix_socket_directories=",
-                "-c",
-                "max_connections=200",
-            ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let child = start(&bin, &directory, port)?;
         let postgres = Self { port, child, bin, directory };
-        let end = Instant::now() + Duration::from_secs(30);
-        while !postgres.psql("SELECT 1")?.success() {
+        postgres.wait()?;
+        Ok(postgres)
+    }
+    fn wait(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.psql("SELECT 1")?.success() {
             if Instant::now() > end {
                 return Err(Error::other("PostgreSQL does not come up"));
             }
         }
-        Ok(postgres)
+        Ok(())
+    }
+    /// Stops it at once; what it holds stays on disk.
+    pub fn stop(&mut self) -> Result<()> {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status()?;
+        self.child.wait().map(drop)
+    }
+    /// Starts it on the same data, and returns with its first answer.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.child = start(&self.bin, &self.directory, self.port)?;
+        self.wait()
+    }
+    /// How many accounts Lessor or its peer made there.
+    pub fn roles(&self) -> Result<usize> {
+        let sql = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'v-%'";
+        let output = Command::new("psql").args(["-XAtqc", sql, &self.url()]).output()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().map_err(Error::other)
+    }
+    /// Drops them all.
+    pub fn drop_roles(&self) -> Result<()> {
+        let sql = "DO $$ DECLARE r text; BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%' LOOP \
+                   EXECUTE format('DROP ROLE %I', r); END LOOP; END $$";
+        self.psql(sql).map(drop)
     }
     fn url(&self) -> String {
         format!("postgresql://admin:pw@127.0.0.1:{}/postgres", self.port)
