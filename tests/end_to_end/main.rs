@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod aws;
+mod differential_engines;
 mod kill;
 mod lessor;
 mod postgresql;

@@ -1,7 +1,7 @@
 //! AWS's IAM and STS, played by moto or ministack: they recompute signatures and check policies. AWS's own Python
 //! client asks them. moto is right about users, keys and rotation, ministack about sessions.
+use super::tool;
 use crate::lessor::free_port;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,6 @@ pub struct Aws {
     pub endpoint: String,
     /// Access key of a user that may do everything.
     pub root: (String, String),
-}
-
-fn tool(package: &str, name: &str) -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
-    let path = cache.join("lessor-targets").join(package).join("bin").join(name);
-    assert!(path.exists(), "{} is installed by `make test`", path.display());
-    path
 }
 
 impl Aws {

@@ -1,3 +1,15 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
+pub mod peer;
 pub mod postgres;
+
+use std::path::PathBuf;
+
+/// A program of a Python package that `tests/install.sh` put aside.
+fn tool(package: &str, name: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+    let path = cache.join("lessor-targets").join(package).join("bin").join(name);
+    assert!(path.exists(), "{} is installed by `make test`", path.display());
+    path
+}

@@ -1,0 +1,137 @@
+//! The engines that the peer has too: the same requests to both servers, and the same answers, but for the differences
+//! that `docs/compatibility.md` lists.
+mod database;
+mod kv;
+mod normal;
+
+use crate::lessor::Lessor;
+use crate::targets::peer::Peer;
+use normal::normal;
+use serde_json::Value;
+use std::process::Command;
+
+const DOCUMENT: &str = include_str!("../../../docs/compatibility.md");
+
+/// What a server said: status and normalised body.
+#[derive(PartialEq, Eq, Debug, Clone)]
+pub struct Answer {
+    status: u16,
+    body: Value,
+}
+
+/// The peer and Lessor, and what they have disagreed about so far.
+pub struct Both {
+    peer: Peer,
+    lessor: Lessor,
+    /// Words that are different by nature: in the peer's answers, in Lessor's.
+    hidden: Vec<(String, String)>,
+    pairs: usize,
+    faults: Vec<String>,
+}
+
+fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-g", "-w", "\n%{http_code}", "-X", method, "-H", "X-Vault-Token: root", "-H"]);
+    curl.arg(format!("Content-Type: {kind}"));
+    if !body.is_empty() {
+        curl.args(["-d", body]);
+    }
+    let output = curl.arg(format!("{address}/v1/{path}")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    let body = if body.trim().is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
+    (status.parse().unwrap(), body)
+}
+
+impl Both {
+    pub async fn start() -> Self {
+        Self { peer: Peer::start(), lessor: Lessor::dev().await, hidden: Vec::new(), pairs: 0, faults: Vec::new() }
+    }
+
+    /// Takes these two words for the same.
+    pub fn hide(&mut self, peer: &str, lessor: &str) {
+        self.hidden.push((peer.to_owned(), lessor.to_owned()));
+    }
+
+    /// A request to each of them.
+    fn ask(&mut self, (method, path): (&str, &str), peer: &str, lessor: &str) -> (Answer, Answer) {
+        self.pairs += 1;
+        let answer = |address: &str, body: &str, hidden: &dyn Fn(&str) -> String| {
+            let (status, body) = send(address, method, path, body);
+            let text = hidden(&body.to_string());
+            Answer { status, body: normal(serde_json::from_str(&text).unwrap()) }
+        };
+        let without_peers = |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (p, _)| text.replace(p, "<hidden>"));
+        let without_ours = |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (_, l)| text.replace(l, "<hidden>"));
+        (answer(&self.peer.address, peer, &without_peers), answer(&self.lessor.address, lessor, &without_ours))
+    }
+
+    /// Both have to say the same to their own bodies.
+    pub fn same_with(&mut self, (method, path): (&str, &str), peer: &str, lessor: &str) {
+        let (theirs, ours) = self.ask((method, path), peer, lessor);
+        if theirs != ours {
+            self.faults.push(format!(
+                "{method} {path} {lessor}\n  peer   {} {}\n  lessor {} {}",
+                theirs.status, theirs.body, ours.status, ours.body
+            ));
+        }
+    }
+
+    /// Both have to say the same.
+    pub fn same(&mut self, method: &str, path: &str, body: &str) {
+        self.same_with((method, path), body, body);
+    }
+
+    /// Takes a lease below `path` through renewal, lookup and revocation.
+    pub fn leases(&mut self, path: &str) {
+        let issue = |address: &str| {
+            let (_, body) = send(address, "GET", path, "");
+            body["lease_id"].as_str().unwrap_or_default().to_owned()
+        };
+        let (peer, lessor) = (issue(&self.peer.address), issue(&self.lessor.address));
+        for (endpoint, more) in [
+            ("sys/leases/lookup", ""),
+            ("sys/leases/renew", ""),
+            ("sys/leases/renew", ",\"increment\":\"2h\""),
+            ("sys/leases/renew", ",\"increment\":\"20000h\""),
+            ("sys/leases/revoke", ",\"sync\":true"),
+            ("sys/leases/lookup", ""),
+            ("sys/leases/renew", ""),
+        ] {
+            let body = |id: &str| format!("{{\"lease_id\":\"{id}\"{more}}}");
+            self.same_with(("PUT", endpoint), &body(&peer), &body(&lessor));
+        }
+    }
+
+    /// Every line is `METHOD path [body]`.
+    pub fn all_same(&mut self, requests: &str) {
+        for line in requests.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let mut words = line.splitn(3, ' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (method, path, body) = (word(), word(), word());
+            self.same(method, path, body);
+        }
+    }
+
+    /// They differ on purpose: Lessor answers with this status and text, and the document says why.
+    pub fn differs(&mut self, difference: &str, (method, path, body): (&str, &str, &str), status: u16, text: &str) {
+        let (peer, lessor) = self.ask((method, path), body, body);
+        let request = format!("{method} {path} {body}");
+        if peer == lessor {
+            self.faults.push(format!("{request}: both say the same now; take {difference:?} off the list"));
+        }
+        if lessor.status != status || !lessor.body.to_string().contains(text) {
+            self.faults.push(format!("{request}: expected {status} with {text:?}, got {lessor:?}"));
+        }
+        if !DOCUMENT.contains(&format!("**{difference}**")) {
+            self.faults.push(format!("{request}: docs/compatibility.md has no **{difference}**; the peer: {peer:?}"));
+        }
+    }
+
+    /// Panics with everything they disagreed about.
+    pub fn finish(self, least: usize) {
+        assert!(self.pairs >= least, "only {} pairs of answers were compared", self.pairs);
+        assert!(self.faults.is_empty(), "{} of {}:\n{}", self.faults.len(), self.pairs, self.faults.join("\n"));
+    }
+}
