@@ -106,6 +106,13 @@ impl Server {
         }
         Ok(serde_json::from_str(&answer).unwrap_or_default())
     }
+    /// Processor time it has taken so far, in seconds.
+    pub fn cpu(&self) -> f64 {
+        // Linux counts in hundredths; the name before the fields may hold spaces.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    }
     /// Anonymous memory in MiB: what the process holds itself.
     pub fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();

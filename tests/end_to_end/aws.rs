@@ -145,6 +145,50 @@ async fn federation_and_session_tokens_are_handed_out_and_a_federation_without_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_accepted_in_time_is_taken_back() {
+    let (moto, lessor) = configured().await;
+    // Nobody answers at STS, so that no new key is ever accepted.
+    let dead = format!("http://127.0.0.1:{}", crate::lessor::free_port());
+    lessor.write("cloud/config/root", json!({ "sts_endpoint": dead, "max_retries": 0 })).await;
+    let role = json!({
+        "credential_type": "iam_user", "policy_arns": "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess",
+        "wait_until_usable": 3, "wait_timeout": "2s",
+    });
+    lessor.write("cloud/roles/patient", role).await;
+    let (status, text) = lessor.refused(Request::get("cloud/creds/patient")).await;
+    assert!(status == 500 && text.contains("3 times in a row within 2 s"), "{status} {text}");
+    assert!(moto.made().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_somebody_else_with_the_same_name_is_left_alone() {
+    let (moto, lessor) = configured().await;
+    moto.python("iam.create_user(UserName='vault-taken'); iam.create_access_key(UserName='vault-taken')");
+    developer(&lessor).await;
+    lessor.write("cloud/config/root", json!({ "username_template": "vault-taken" })).await;
+    let (status, text) = lessor.refused(Request::get("cloud/creds/developer")).await;
+    assert!(status == 400 && text.contains("EntityAlreadyExists"), "{status} {text}");
+    let keys = moto.python("print(len(iam.list_access_keys(UserName='vault-taken')['AccessKeyMetadata']))");
+    assert_eq!(keys.trim(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_not_reached_is_told_and_leaves_nothing() {
+    let (moto, lessor) = configured().await;
+    developer(&lessor).await;
+    let dead = format!("http://127.0.0.1:{}", crate::lessor::free_port());
+    lessor.write("cloud/config/root", json!({ "iam_endpoint": dead, "max_retries": 0 })).await;
+    let (status, text) = lessor.refused(Request::get("cloud/creds/developer")).await;
+    assert!(status == 500 && text.contains("AWS could not be reached"), "{status} {text}");
+    lessor.write("cloud/config/root", json!({ "iam_endpoint": moto.endpoint })).await;
+    lessor.read("cloud/creds/developer").await;
+    assert_eq!(moto.made().len(), 1);
+    let regionless = json!({ "region": "", "sts_region": "" });
+    let (status, text) = lessor.refused(Request::put("cloud/config/root", regionless)).await;
+    assert!(status == 400 && text.contains("sts_region"), "{status} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reconcile_finds_a_user_whose_lease_was_lost() {
     let (moto, lessor) = configured().await;
     developer(&lessor).await;

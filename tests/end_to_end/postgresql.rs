@@ -223,6 +223,81 @@ async fn a_client_that_hangs_up_before_the_answer_leaves_no_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_with_quotes_and_foreign_letters_are_made_used_and_dropped_and_long_ones_refused() {
+    let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
+    configure(&lessor, &postgres).await;
+    let odd = r#"o'br"ien \ $$ ü-{{.RoleName}};--{{random 8}}"#;
+    lessor.write("team/db/config/main", json!({ "username_template": odd })).await;
+    for (role, revocation) in [("plain", json!([])), ("told", json!([r#"DROP ROLE "{{name}}""#]))] {
+        let create = r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}'"#;
+        let body = json!({ "db_name": "main", "creation_statements": create, "revocation_statements": revocation });
+        lessor.write(&format!("team/db/roles/{role}"), body).await;
+        let answer = lessor.read(&format!("team/db/creds/{role}")).await;
+        let (user, password) = login(&answer);
+        assert!(user.starts_with(r#"o'br"ien \ $$ ü-"#), "{user}");
+        let mut session = postgres.as_named(&user, &password, "SELECT pg_sleep(60)").spawn().unwrap();
+        until("the session is open", Duration::from_secs(5), || {
+            postgres.lines(ROOT, ROOT_PASSWORD, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%sleep(60)'").len()
+                == 2
+        })
+        .await;
+        lessor.write("sys/leases/revoke", json!({ "lease_id": answer["lease_id"], "sync": true })).await;
+        assert!(!session.wait().unwrap().success(), "{role}: the session outlived its account");
+        assert!(!postgres.as_named(&user, &password, "SELECT 1").status().unwrap().success());
+        let left = postgres.lines(ROOT, ROOT_PASSWORD, "SELECT 1 FROM pg_roles WHERE rolname LIKE 'o''br%'");
+        assert!(left.is_empty(), "{role}");
+    }
+    // PostgreSQL would cut it, and it would not be found again.
+    lessor.write("team/db/config/main", json!({ "username_template": "{{random 64}}" })).await;
+    let (status, text) = lessor.refused(Request::get("team/db/creds/plain")).await;
+    assert!(status == 400 && text.contains("64 bytes"), "{status} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answers_holds_up_nobody_else() {
+    let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
+    configure(&lessor, &postgres).await;
+    role(&lessor, "app", "1h").await;
+    // Connections are taken by the system's queue, and nothing is ever said on them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url =
+        format!("postgresql://{{{{username}}}}:{{{{password}}}}@{}/d?sslmode=disable", silent.local_addr().unwrap());
+    let body = json!({
+        "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "connection_url": url, "username": "u",
+        "password": "p", "verify_connection": false,
+    });
+    lessor.write("team/db/config/silent", body).await;
+    lessor.write("team/db/roles/silent", json!({ "db_name": "silent", "creation_statements": CREATE })).await;
+    let started = Instant::now();
+    let stuck = async {
+        let (status, text) = lessor.refused(Request::get("team/db/creds/silent")).await;
+        assert!(status == 500 && text.contains("no answer within"), "{status} {text}");
+        // Once for the creation, once for cleaning up after it.
+        assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..10 {
+            let begun = Instant::now();
+            lessor.read("team/db/creds/app").await;
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        }
+    };
+    tokio::join!(stuck, others);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_a_database_names_the_static_roles_that_stand_on_it() {
+    let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
+    configure(&lessor, &postgres).await;
+    assert!(postgres.query("CREATE ROLE legacy WITH LOGIN PASSWORD 'old'").status.success());
+    let body = json!({ "db_name": "main", "username": "legacy", "rotation_period": "1h" });
+    lessor.write("team/db/static-roles/legacy", body).await;
+    let answer = lessor.send(Request::delete("team/db/config/main")).await.unwrap();
+    assert!(answer["warnings"][0].as_str().unwrap().ends_with(": legacy"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reconcile_finds_an_account_whose_lease_was_lost() {
     let (postgres, lessor) = (Postgres::start(), Lessor::dev().await);
     configure(&lessor, &postgres).await;

@@ -2,6 +2,7 @@
 use crate::audit::Audit;
 use crate::keys::Due;
 use crate::lease::Store;
+use crate::lease::pace::Paces;
 use crate::locks::Locks;
 use crate::mount::{Mounted, Mounts};
 use crate::namespace::Namespaces;
@@ -38,6 +39,8 @@ pub struct Active {
     pub audit: Audit,
     /// One at a time per lease, token and rotation.
     pub locks: Locks,
+    /// When commits of concurrent issues leave.
+    pub paces: Paces,
     /// The revocation queues.
     pub lanes: Lanes,
     /// Revocation is switched off.

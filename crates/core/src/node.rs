@@ -3,6 +3,7 @@ use crate::active::Active;
 use crate::audit::Audit;
 use crate::barrier::{Barrier, Key};
 use crate::lease::Store;
+use crate::lease::pace::Paces;
 use crate::locks::Locks;
 use crate::mount::{Factories, Mounts};
 use crate::namespace::Namespaces;
@@ -233,6 +234,7 @@ impl Core {
             audit: Audit::load(Arc::clone(&storage)).await?,
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             locks: Locks::default(),
+            paces: Paces::default(),
             lanes: Lanes::default(),
             paused: AtomicBool::new(self.settings.paused),
             stop: CancellationToken::new(),

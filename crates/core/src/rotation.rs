@@ -1,5 +1,6 @@
 //! The two-phase rotation: plan → durable → apply → durable → verify → one commit makes the new secret current →
 //! retire the old one. At every instant the record tells which secrets may work, and logging in tells which does.
+pub mod policy;
 mod record;
 mod schedule;
 

@@ -11,6 +11,7 @@ mod policies;
 mod reconcile;
 mod rekey;
 mod remount;
+mod rotation;
 mod tokens;
 mod tune;
 mod ui;
@@ -64,6 +65,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         remount::declare,
         reconcile::declare,
         rekey::declare,
+        rotation::declare,
         ui::declare,
     ] {
         paths = declare(paths);

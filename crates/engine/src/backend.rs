@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// All that is needed to make a credential, and to find and delete it later. Decided by a creds handler
 /// (the *plan*, returned as [`crate::Reply::issue`]) without touching the platform, and made durable before
@@ -139,6 +139,14 @@ pub trait Rotating: Send + Sync {
     async fn answer(&self, _cx: &Context, _rotation: &Rotation) -> Result<Option<Map<String, Value>>> {
         Ok(None)
     }
+    /// Name of the policy that bounds the attempts of a failed scheduled rotation; empty tries for ever.
+    async fn policy(&self, _cx: &Context, _subject: &str) -> Result<String> {
+        Ok(String::new())
+    }
+    /// The path below the mount by which people know the subject.
+    fn path(&self, subject: &str) -> String {
+        subject.to_owned()
+    }
     /// When the subject is due again, asked right after a rotation; `None` ends the schedule. Which moment a
     /// failed scheduled rotation is tried again is core's business.
     async fn next(&self, cx: &Context, subject: &str) -> Result<Option<Timestamp>>;
@@ -189,5 +197,12 @@ pub trait Factory: Send + Sync {
     ///
     /// # Errors
     /// When the options make no sense for this engine.
-    fn create(&self, options: &std::collections::BTreeMap<String, String>) -> Result<Backend>;
+    fn create(&self, options: &BTreeMap<String, String>) -> Result<Backend>;
+    /// Whether a mount with the one set of options may go on with the other.
+    ///
+    /// # Errors
+    /// When what is stored could not be used any more.
+    fn retune(&self, _from: &BTreeMap<String, String>, _to: &BTreeMap<String, String>) -> Result<()> {
+        Ok(())
+    }
 }

@@ -54,6 +54,15 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     Duration::try_from_secs_f64(total).map_err(|_| invalid())
 }
 
+/// The Go spelling without the units that are zero at its end: `1h30m`, `24h`, `0s`.
+pub fn short_string(duration: Duration) -> String {
+    let text = go_string(duration);
+    let without = |text: &str, unit: &str, after: char| {
+        text.strip_suffix(unit).filter(|rest| rest.ends_with(after)).unwrap_or(text).to_owned()
+    };
+    without(&without(&text, "0s", 'm'), "0m", 'h')
+}
+
 /// The Go spelling of a duration: `1h0m0s`, `90ms`, `0s`.
 pub fn go_string(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -79,6 +88,15 @@ pub fn go_string(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_units_at_the_end_are_left_out_of_the_short_form() {
+        for (seconds, text) in
+            [(0, "0s"), (5, "5s"), (60, "1m"), (600, "10m"), (5400, "1h30m"), (86_400, "24h"), (3601, "1h0m1s")]
+        {
+            assert_eq!(short_string(Duration::from_secs(seconds)), text);
+        }
+    }
 
     #[test]
     fn parses_what_vault_parses() {

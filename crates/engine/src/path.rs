@@ -249,7 +249,12 @@ impl PathTable {
     }
     /// The first declaration that matches `path` (relative to the mount).
     pub fn find(&self, path: &str) -> Option<Matched<'_>> {
-        self.specs.iter().find_map(|spec| captures(spec.pattern, path).map(|captures| Matched { spec, captures }))
+        self.specs.iter().find_map(|spec| {
+            // A trailing slash is what a list request leaves behind a fixed path, and nothing else may.
+            let lists = || spec.operations.iter().any(|known| known.operation == Operation::List);
+            let fits = spec.pattern.contains("*}") || spec.pattern.contains("+}") || !path.ends_with('/') || lists();
+            fits.then(|| captures(spec.pattern, path)).flatten().map(|captures| Matched { spec, captures })
+        })
     }
 }
 
@@ -283,6 +288,16 @@ impl Matched<'_> {
         }
         replaced
     }
+    /// Where it has to be found out first whether something exists, a parameter that does not fit is refused there,
+    /// without the words that are put before it everywhere else.
+    fn as_vault_words_it(&self, operation: &OperationSpec, error: Error) -> Error {
+        match error {
+            Error::Invalid(text) if self.has_existence_check() && operation.operation == Operation::Update => {
+                Error::Invalid(text.strip_prefix("Field validation failed: ").map(str::to_owned).unwrap_or(text))
+            }
+            other => other,
+        }
+    }
     /// Runs the operation.
     ///
     /// # Errors
@@ -296,11 +311,12 @@ impl Matched<'_> {
             unknown = raw.keys().filter(|name| !known(name) && !captured(name)).cloned().collect();
             unknown.sort_unstable();
         }
-        let mut reply = (operation.handler)(cx, raw).await?;
-        if !unknown.is_empty() && !matches!(reply.outcome, crate::Outcome::Empty) {
+        let mut reply = (operation.handler)(cx, raw).await.map_err(|error| self.as_vault_words_it(operation, error))?;
+        let answers = !matches!(reply.outcome, crate::Outcome::Empty | crate::Outcome::Missing(None));
+        if !unknown.is_empty() && answers {
             reply.warnings.push(format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" ")));
         }
-        if !replaced.is_empty() && !matches!(reply.outcome, crate::Outcome::Empty) {
+        if !replaced.is_empty() && answers {
             reply.warnings.push(format!(
                 "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
                 replaced.join(" ")
@@ -336,7 +352,6 @@ fn captures(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Stri
         }
         rest = tail;
     }
-    // A trailing slash is what a list request leaves behind a fixed path.
     rest.is_none_or(str::is_empty).then_some(found)
 }
 

@@ -112,7 +112,7 @@ pub(crate) struct Write {
     rotation_period: Option<Seconds>,
     /// Stops scheduled root rotations.
     disable_automated_rotation: Option<bool>,
-    /// Name of a retry policy; kept and shown.
+    /// Name of a rotation policy: how often a failed rotation is tried again. Without one it is tried for ever.
     rotation_policy: Option<String>,
     /// Asks AWS who the caller is before anything is stored.
     verify: bool,
@@ -197,6 +197,9 @@ fn check(config: &Config) -> Result<()> {
     }
     if config.sts_fallback_endpoints.len() != config.sts_fallback_regions.len() {
         return Err(Error::invalid("fallback endpoints and fallback regions must be the same length"));
+    }
+    if !config.sts_endpoint.is_empty() && config.sts_region.is_empty() && config.region.is_empty() {
+        return Err(Error::invalid("sts_endpoint: requests to it are signed for a region: give sts_region or region"));
     }
     for endpoint in [&config.iam_endpoint, &config.sts_endpoint].into_iter().chain(&config.sts_fallback_endpoints) {
         if !endpoint.is_empty() && !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {

@@ -111,6 +111,7 @@ async fn user(cx: &Context, role: &Role, asked: &Asked, config: &Config) -> Resu
         wait_until_usable: role.wait_until_usable,
         wait_timeout: role.wait_timeout,
         planned: cx.now(),
+        made: false,
     });
     let grant = Grant { target: ACCOUNT.into(), name, data: serde_json::to_value(plan)?, revocable: true };
     Ok(Reply::issue(Issue { grant, terms: lease_config::terms(cx).await?, ttl: None, renewable: true }))

@@ -38,6 +38,9 @@ pub(crate) struct User {
     pub(crate) wait_until_usable: u32,
     pub(crate) wait_timeout: u64,
     pub(crate) planned: Timestamp,
+    /// It was made whole: the name is this mount's. Until then somebody else's user may bear it.
+    #[serde(default)]
+    pub(crate) made: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -111,7 +114,8 @@ impl Engine {
         if user.wait_until_usable > 0 {
             self.wait_until_usable(cx, &key, user).await?;
         }
-        Ok(Credential::new(answer(&key)))
+        let made = Plan::User(User { made: true, ..user.clone() });
+        Ok(Credential { grant_data: Some(serde_json::to_value(made)?), ..Credential::new(answer(&key)) })
     }
 
     async fn wait_until_usable(&self, cx: &Context, key: &Key, user: &User) -> Result<()> {
@@ -241,6 +245,19 @@ impl Dynamic for Engine {
     async fn revoke(&self, cx: &Context, grant: &Grant) -> Result<()> {
         let Plan::User(user) = grant.read()? else { return Ok(()) };
         let root = self.root(cx).await?;
+        if !user.made {
+            match root.user_tags(&grant.name).await {
+                Ok(tags) if tags.get(MARK) != Some(&cx.mount.uuid) => {
+                    tracing::warn!(
+                        user = grant.name,
+                        "the name belongs to a user that this mount did not make: it is left alone"
+                    );
+                    return Ok(());
+                }
+                Err(error) if !error.is("NoSuchEntity") => return Err(error.into()),
+                _ => {}
+            }
+        }
         // Keys first, so that access ends even if the rest fails.
         let seen = delete_keys(root.as_ref(), &grant.name).await?;
         let age = Duration::try_from(cx.now().duration_since(user.planned)).unwrap_or_default();
@@ -296,6 +313,7 @@ impl Dynamic for Engine {
             wait_until_usable: 0,
             wait_timeout: 0,
             planned: Timestamp::UNIX_EPOCH,
+            made: true,
         };
         let (target, name) = (object.target.clone(), object.name.clone());
         Ok(Grant { target, name, data: serde_json::to_value(Plan::User(user))?, revocable: true })

@@ -203,6 +203,18 @@ impl Rotating for Engine {
         Ok(data.as_object().cloned())
     }
 
+    async fn policy(&self, cx: &Context, subject: &str) -> Result<String> {
+        if static_name(subject).is_some() {
+            return Ok(String::new());
+        }
+        let config: Option<Config> = cx.view.get(KEY).await?;
+        Ok(config.map(|config| config.rotation_policy).unwrap_or_default())
+    }
+
+    fn path(&self, subject: &str) -> String {
+        static_name(subject).map_or_else(|| KEY.to_owned(), |name| format!("static-roles/{name}"))
+    }
+
     async fn next(&self, cx: &Context, subject: &str) -> Result<Option<Timestamp>> {
         if let Some(name) = static_name(subject) {
             let role: Option<StaticRole> = cx.view.get(&static_roles::key(name)).await?;

@@ -15,12 +15,17 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// Bound of one call with all its retries.
 const CALL: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
+/// Calls to IAM of one account that run at once.
+const IAM_AT_ONCE: usize = 16;
+/// No STS endpoint has answered yet.
+const NONE: usize = usize::MAX;
 
 /// Makes sessions that share one pool of connections.
 pub(crate) struct Sdk {
@@ -36,7 +41,13 @@ impl Default for Sdk {
 
 impl Cloud for Sdk {
     fn session(&self, settings: &Settings) -> Arc<dyn Session> {
-        Arc::new(SdkSession { settings: settings.clone(), http: self.http.clone(), clients: OnceCell::new() })
+        Arc::new(SdkSession {
+            settings: settings.clone(),
+            http: self.http.clone(),
+            clients: OnceCell::new(),
+            iam_turns: Semaphore::new(IAM_AT_ONCE),
+            sts_at: AtomicUsize::new(NONE),
+        })
     }
 }
 
@@ -51,6 +62,10 @@ struct SdkSession {
     settings: Settings,
     http: SharedHttpClient,
     clients: OnceCell<Clients>,
+    /// IAM is one slow control plane for the whole account: more at once are only throttled.
+    iam_turns: Semaphore,
+    /// Which STS endpoint answered last.
+    sts_at: AtomicUsize,
 }
 
 fn nonempty(text: &str) -> Option<String> {
@@ -120,71 +135,104 @@ impl SdkSession {
         self.clients.get_or_init(|| self.open()).await
     }
 
-    /// The first STS endpoint that answers.
+    /// IAM, when it is this call's turn.
+    async fn iam(&self) -> Answer<Turn<'_>> {
+        let client = &self.clients().await.iam;
+        let turn = self.iam_turns.acquire().await;
+        turn.map(|turn| Turn { client, _turn: turn }).map_err(|_| CallError::Unavailable("IAM is closed".into()))
+    }
+
+    /// The STS endpoint that answered last, or else the first that answers now.
     async fn sts(&self) -> Answer<&aws_sdk_sts::Client> {
         let clients = &self.clients().await.sts;
         if let [only] = clients.as_slice() {
             return Ok(only);
         }
+        if let Some(client) = clients.get(self.sts_at.load(Ordering::Relaxed)) {
+            return Ok(client);
+        }
         let mut last = CallError::Unavailable("no STS endpoint is configured".into());
-        for client in clients {
+        for (at, client) in clients.iter().enumerate() {
             match sts::caller_identity(client).await {
                 Err(error @ CallError::Unavailable(_)) => last = error,
-                _ => return Ok(client),
+                _ => {
+                    self.sts_at.store(at, Ordering::Relaxed);
+                    return Ok(client);
+                }
             }
         }
         Err(last)
+    }
+    /// An endpoint that stops answering is looked for again by the next call.
+    fn noted<T>(&self, answer: Answer<T>) -> Answer<T> {
+        if matches!(answer, Err(CallError::Unavailable(_))) {
+            self.sts_at.store(NONE, Ordering::Relaxed);
+        }
+        answer
+    }
+}
+
+/// IAM's client while one of the account's turns is taken.
+struct Turn<'a> {
+    client: &'a aws_sdk_iam::Client,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl std::ops::Deref for Turn<'_> {
+    type Target = aws_sdk_iam::Client;
+    fn deref(&self) -> &Self::Target {
+        self.client
     }
 }
 
 #[async_trait]
 impl Session for SdkSession {
     async fn caller_identity(&self) -> Answer<String> {
-        sts::caller_identity(self.sts().await?).await
+        self.noted(sts::caller_identity(self.sts().await?).await)
     }
     async fn get_user(&self, name: Option<&str>) -> Answer<User> {
-        iam::get_user(&self.clients().await.iam, name).await
+        iam::get_user(&*self.iam().await?, name).await
     }
     async fn create_user(&self, user: &NewUser<'_>) -> Answer<()> {
-        iam::create_user(&self.clients().await.iam, user).await
+        iam::create_user(&*self.iam().await?, user).await
     }
     async fn user_tags(&self, name: &str) -> Answer<BTreeMap<String, String>> {
-        iam::user_tags(&self.clients().await.iam, name).await
+        iam::user_tags(&*self.iam().await?, name).await
     }
     async fn list_users(&self) -> Answer<Vec<String>> {
-        iam::list_users(&self.clients().await.iam).await
+        iam::list_users(&*self.iam().await?).await
     }
     async fn attach_policy(&self, user: &str, arn: &str) -> Answer<()> {
-        iam::attach_policy(&self.clients().await.iam, user, arn).await
+        iam::attach_policy(&*self.iam().await?, user, arn).await
     }
     async fn put_policy(&self, user: &str, name: &str, document: &str) -> Answer<()> {
-        iam::put_policy(&self.clients().await.iam, user, name, document).await
+        iam::put_policy(&*self.iam().await?, user, name, document).await
     }
     async fn add_to_group(&self, user: &str, group: &str) -> Answer<()> {
-        iam::add_to_group(&self.clients().await.iam, user, group).await
+        iam::add_to_group(&*self.iam().await?, user, group).await
     }
     async fn list_keys(&self, user: &str) -> Answer<Vec<ListedKey>> {
-        iam::list_keys(&self.clients().await.iam, user).await
+        iam::list_keys(&*self.iam().await?, user).await
     }
     async fn create_key(&self, user: &str) -> Answer<Key> {
-        iam::create_key(&self.clients().await.iam, user).await
+        iam::create_key(&*self.iam().await?, user).await
     }
     async fn delete_key(&self, user: &str, id: &str) -> Answer<()> {
-        iam::delete_key(&self.clients().await.iam, user, id).await
+        iam::delete_key(&*self.iam().await?, user, id).await
     }
     async fn delete_user(&self, user: &str) -> Answer<()> {
-        iam::delete_user(&self.clients().await.iam, user).await
+        iam::delete_user(&*self.iam().await?, user).await
     }
     async fn group_policies(&self, group: &str) -> Answer<GroupPolicies> {
-        iam::group_policies(&self.clients().await.iam, group).await
+        iam::group_policies(&*self.iam().await?, group).await
     }
     async fn assume_role(&self, wanted: &AssumeRole<'_>) -> Answer<Temporary> {
-        sts::assume_role(self.sts().await?, wanted).await
+        self.noted(sts::assume_role(self.sts().await?, wanted).await)
     }
     async fn federation_token(&self, name: &str, duration: Duration, policy: &SessionPolicy) -> Answer<Temporary> {
-        sts::federation_token(self.sts().await?, name, duration, policy).await
+        self.noted(sts::federation_token(self.sts().await?, name, duration, policy).await)
     }
     async fn session_token(&self, duration: Duration, mfa: Option<(&str, &str)>) -> Answer<Temporary> {
-        sts::session_token(self.sts().await?, duration, mfa).await
+        self.noted(sts::session_token(self.sts().await?, duration, mfa).await)
     }
 }

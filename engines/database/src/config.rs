@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Shortest time between two rotations of a root account.
 const SHORTEST: u64 = 10;
+/// What every plugin of this build calls its version.
+const BUILTIN: &str = concat!("v", env!("CARGO_PKG_VERSION"), "+builtin");
 
 /// What is kept of a database.
 #[derive(Clone, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub(crate) struct Config {
     pub(crate) skip_static_role_import_rotation: bool,
     pub(crate) timing: Timing,
     pub(crate) disable_automated_rotation: bool,
+    /// How often a failed rotation of the root account is tried again; empty is without end.
+    #[serde(default)]
+    pub(crate) rotation_policy: String,
     /// Secrets are among them: stored through the barrier, shown without.
     pub(crate) details: Map<String, Value>,
     pub(crate) last_rotation: Option<Timestamp>,
@@ -46,6 +51,7 @@ impl Config {
             skip_static_role_import_rotation: false,
             timing: Timing::default(),
             disable_automated_rotation: false,
+            rotation_policy: String::new(),
             details: Map::new(),
             last_rotation: None,
             written: now,
@@ -71,6 +77,15 @@ impl Config {
             return Ok(());
         }
         Err(Error::Refused { status: 500, message: format!("\"{role}\" is not an allowed role") })
+    }
+    /// Whether it has no root account: every static role changes its own password.
+    pub(crate) fn is_self_managed(&self) -> bool {
+        self.details.get("self_managed").is_some_and(|flag| flag == &json!(true) || flag == "true")
+    }
+    /// When its root account is rotated next, by its timing.
+    pub(crate) fn next_rotation(&self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.last_rotation.unwrap_or(self.written);
+        (!self.disable_automated_rotation).then(|| self.timing.next(last, now)).flatten()
     }
     pub(crate) fn text(&self, field: &str) -> &str {
         self.details.get(field).and_then(Value::as_str).unwrap_or_default()
@@ -111,6 +126,8 @@ pub(crate) struct Write {
     rotation_window: Option<Seconds>,
     /// Stops scheduled rotations of the root account.
     disable_automated_rotation: Option<bool>,
+    /// Name of a rotation policy: how often a failed rotation is tried again. Without one it is tried for ever.
+    rotation_policy: Option<String>,
     /// Everything the plugin wants to know.
     #[param(rest)]
     details: Fields,
@@ -148,15 +165,27 @@ pub(crate) async fn read(engine: Arc<Engine>, cx: Context, at: Named) -> Result<
         "rotation_schedule": config.timing.schedule,
         "rotation_window": config.timing.window,
     });
+    data["running_plugin_version"] = json!(BUILTIN);
     if let Some(last) = config.last_rotation {
         data["last_vault_rotation"] = json!(last);
+    }
+    if let Some(next) = config.next_rotation(cx.now()) {
+        data["next_vault_rotation"] = json!(next);
+        data["ttl"] = json!(next.duration_since(cx.now()).as_secs().max(0));
+    }
+    if !config.rotation_policy.is_empty() {
+        data["rotation_policy"] = json!(config.rotation_policy);
     }
     Ok(Reply::data(data))
 }
 
-/// A password inside a URL is not shown.
+/// A password inside a URL, or among `key=value` pairs, is not shown.
 fn masked(value: &Value) -> Value {
     let Value::String(text) = value else { return value.clone() };
+    Value::String(masked_pair(&masked_url(text)))
+}
+
+fn masked_url(text: &str) -> String {
     let shown = text.find("://").and_then(|scheme| {
         let rest = &text[scheme + 3..];
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -165,7 +194,39 @@ fn masked(value: &Value) -> Value {
         let from = scheme + 3 + name.len() + 1;
         (password != "{{password}}").then(|| format!("{}xxxxx{}", &text[..from], &text[from + password.len()..]))
     });
-    Value::String(shown.unwrap_or_else(|| text.clone()))
+    shown.unwrap_or_else(|| text.to_owned())
+}
+
+/// `password=...`: a word of its own in pairs, or a parameter of a URL.
+fn masked_pair(text: &str) -> String {
+    const NAME: &str = "password=";
+    let starts = |at: &usize| *at == 0 || text[..*at].ends_with([' ', '?', '&', ';']);
+    let Some(at) = text.match_indices(NAME).map(|(at, _)| at).find(starts) else { return text.to_owned() };
+    let (head, tail) = text.split_at(at + NAME.len());
+    if tail.starts_with("{{password}}") {
+        return text.to_owned();
+    }
+    let end = match tail.strip_prefix('\'') {
+        Some(quoted) => quoted.find('\'').map_or(tail.len(), |end| end + 2),
+        None => tail.find([' ', '&', ';']).unwrap_or(tail.len()),
+    };
+    format!("{head}xxxxx{}", &tail[end..])
+}
+
+/// A plugin's version as it is stored: plugins are built in, so the only one there is stands for none.
+fn version(text: &str, plugin: &str) -> Result<String> {
+    let bare = text.strip_prefix('v').unwrap_or(text);
+    let numbers: Vec<&str> = bare.split(['-', '+']).next().unwrap_or_default().split('.').collect();
+    let is_semantic = numbers.len() <= 3 && numbers.iter().all(|n| n.parse::<u32>().is_ok());
+    if text.is_empty() || format!("v{bare}") == BUILTIN {
+        return Ok(String::new());
+    }
+    if !is_semantic {
+        return Err(Error::invalid(format!(
+            "version {text:?} is not a valid semantic version: malformed version: {text}"
+        )));
+    }
+    Err(Error::invalid(format!("plugin not found in the catalog: {plugin}, version=v{bare}: leave plugin_version out")))
 }
 
 fn merge(config: &mut Config, write: Write) -> Result<()> {
@@ -175,10 +236,12 @@ fn merge(config: &mut Config, write: Write) -> Result<()> {
         window: write.rotation_window,
     };
     config.timing.update(&asked, SHORTEST)?;
+    let plugin = write.plugin_name.clone().unwrap_or_else(|| config.plugin_name.clone());
     let statements = write.root_rotation_statements.or(write.root_credentials_rotate_statements);
     for (new, place) in [
         (write.plugin_name, &mut config.plugin_name),
-        (write.plugin_version, &mut config.plugin_version),
+        (write.plugin_version.map(|text| version(&text, &plugin)).transpose()?, &mut config.plugin_version),
+        (write.rotation_policy, &mut config.rotation_policy),
         (write.password_policy, &mut config.password_policy),
     ] {
         if let Some(text) = new {
@@ -206,10 +269,6 @@ fn merge(config: &mut Config, write: Write) -> Result<()> {
             return Err(Error::invalid(format!("{field} must not contain a template such as {{{{username}}}}")));
         }
     }
-    let template = config.text("username_template");
-    if !template.is_empty() {
-        naming::parse(template)?;
-    }
     Ok(())
 }
 
@@ -222,9 +281,11 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, write: Write) -> Res
     };
     merge(&mut config, write)?;
     let plugin = engine.plugin(&config.plugin_name)?;
+    let template = config.text("username_template");
+    let draws =
+        template.is_empty() || naming::parse(template).map_err(opening)?.draws_random() || template.contains(".Random");
     let connection = plugin.open(&config.details).map_err(opening)?;
-    let rootless = config.text("username").is_empty() && config.details.get("self_managed").is_some();
-    if config.verify_connection && !rootless {
+    if config.verify_connection && !config.is_self_managed() {
         connection.probe().await.map_err(|error| match opening(error) {
             // The server being away is what the caller asked to hear about.
             Error::Unavailable(text) => Error::invalid(text),
@@ -236,6 +297,9 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, write: Write) -> Res
     cx.view.commit(changes).await?;
     engine.connections.close(&name);
     let mut reply = Reply::empty().reschedule(format!("root/{name}"));
+    if !draws {
+        reply = reply.warn("username_template draws nothing by chance: accounts of two leases may get the same name");
+    }
     let url = config.text("connection_url");
     if masked(&Value::String(url.to_owned())) != url {
         reply = reply.warn("Password found in connection_url, use a templated url to enable root rotation and prevent read access to password information.");
@@ -244,9 +308,17 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, write: Write) -> Res
 }
 
 pub(crate) async fn delete(engine: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
+    let left = crate::static_roles::of_database(&cx, &at.name).await?;
     cx.view.delete(&key(&at.name)).await?;
     engine.connections.close(&at.name);
-    Ok(Reply::empty().reschedule(format!("root/{}", at.name)))
+    let reply = Reply::empty().reschedule(format!("root/{}", at.name));
+    if left.is_empty() {
+        return Ok(reply);
+    }
+    Ok(reply.warn(format!(
+        "static roles still stand on this database and are not rotated until it is written again: {}",
+        left.join(", ")
+    )))
 }
 
 pub(crate) async fn reset(engine: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
@@ -317,5 +389,9 @@ mod tests {
         assert_eq!(mask("postgresql://u:p@ss@h:5432/db"), "postgresql://u:xxxxx@h:5432/db");
         assert_eq!(mask("postgresql://{{username}}:{{password}}@h/db"), "postgresql://{{username}}:{{password}}@h/db");
         assert_eq!(mask("plain"), "plain");
+        assert_eq!(mask("host=h password=p@ss user=u"), "host=h password=xxxxx user=u");
+        assert_eq!(mask("host=h password='a b'"), "host=h password=xxxxx");
+        assert_eq!(mask("host=h password={{password}}"), "host=h password={{password}}");
+        assert_eq!(mask("postgresql://h/db?password=p&x=1"), "postgresql://h/db?password=xxxxx&x=1");
     }
 }

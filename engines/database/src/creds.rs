@@ -36,13 +36,20 @@ pub(crate) async fn read(engine: Arc<Engine>, cx: Context, at: Named) -> Result<
     if !plugin.credential_types().contains(&role.credential_type.as_str()) {
         return Err(Error::invalid(format!("unsupported credential_type: {:?}", role.credential_type)));
     }
-    if config.text("self_managed") == "true" {
+    if config.is_self_managed() {
         return Err(Error::invalid("a self-managed database has static roles only"));
     }
     plugin.check_creation(&role.creation_statements)?;
     let own = config.text("username_template");
     let template = if own.is_empty() { plugin.username_template() } else { own };
     let name = naming::username(&cx, template, &at.name)?;
+    if name.text.len() > plugin.longest_name() {
+        return Err(Error::invalid(format!(
+            "the username template generates a name of {} bytes: the platform takes {}",
+            name.text.len(),
+            plugin.longest_name()
+        )));
+    }
     let policy = role.password_policy().unwrap_or(&config.password_policy);
     if role.scram_iterations.is_some() {
         passwords::check_strength(&cx, policy).await?;

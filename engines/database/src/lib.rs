@@ -2,6 +2,7 @@
 //! (static). What is particular to a platform is behind [`plugin::Plugin`].
 mod config;
 mod connections;
+mod credential;
 mod creds;
 mod dynamic;
 mod naming;

@@ -14,6 +14,10 @@ pub trait Plugin: Send + Sync {
     /// The template that names its accounts unless the configuration has one of its own. It ends in
     /// `-{{.Random}}-{{unix_time}}`, by which [`crate::naming`] knows a mount's accounts again.
     fn username_template(&self) -> &'static str;
+    /// The most bytes of an account's name. Longer ones would be cut by the platform, and not be found again.
+    fn longest_name(&self) -> usize {
+        usize::MAX
+    }
     /// The credential types it can make.
     fn credential_types(&self) -> &'static [&'static str] {
         &["password"]

@@ -1,10 +1,9 @@
 //! `roles/<name>`: how accounts are made.
 use crate::Engine;
-use crate::passwords;
+use crate::{credential, passwords};
 use lessor_engine::{Context, Error, KeyValues, Params, Reply, Result, Seconds, StringList};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is kept of a role.
@@ -18,7 +17,7 @@ pub(crate) struct Role {
     pub(crate) rollback_statements: Vec<String>,
     pub(crate) renew_statements: Vec<String>,
     pub(crate) credential_type: String,
-    pub(crate) credential_config: BTreeMap<String, String>,
+    pub(crate) credential_config: credential::Options,
     /// SCRAM rounds of a verifier computed here; `None` leaves it to the server.
     pub(crate) scram_iterations: Option<u32>,
 }
@@ -58,9 +57,9 @@ pub(crate) struct Write {
     rollback_statements: Option<StringList>,
     /// Statements that prolong it; none for the plugin's own.
     renew_statements: Option<StringList>,
-    /// `password`.
+    /// `password`, `rsa_private_key` or `client_certificate`, as far as the platform takes it.
     credential_type: Option<String>,
-    /// `password_policy`.
+    /// Options of the type: `password_policy`; `key_bits`, `format`; `common_name_template`, `ca_cert` and others.
     credential_config: Option<KeyValues>,
     /// SCRAM rounds of password verifiers, computed here: fewer than the server's 4096 make issuing much faster. 0
     /// leaves it to the server. Refused for passwords with less than 112 bits.
@@ -93,23 +92,12 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply
         "credential_type": role.credential_type,
     });
     if !role.credential_config.is_empty() {
-        data["credential_config"] = json!(role.credential_config);
+        data["credential_config"] = credential::shown(&role.credential_config);
     }
     if let Some(iterations) = role.scram_iterations {
         data["scram_iterations"] = Value::from(iterations);
     }
     Ok(Reply::data(data))
-}
-
-/// The only type of this build's plugins.
-pub(crate) fn check_credential_type(kind: &str) -> Result<()> {
-    match kind {
-        "password" => Ok(()),
-        "rsa_private_key" | "client_certificate" => {
-            Err(Error::invalid(format!("unsupported credential_type: {kind:?}: no plugin of this build takes it")))
-        }
-        other => Err(Error::invalid(format!("invalid credential_type {other:?}"))),
-    }
 }
 
 pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<Reply> {
@@ -143,10 +131,8 @@ pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<R
     if role.credential_type.is_empty() {
         role.credential_type = "password".to_owned();
     }
-    check_credential_type(&role.credential_type)?;
-    if let Some(config) = write.credential_config {
-        role.credential_config = config.0;
-    }
+    let asked = write.credential_config.map(|config| config.0);
+    role.credential_config = credential::merged(&role.credential_type, &role.credential_config, asked)?;
     match write.scram_iterations {
         Some(0) => role.scram_iterations = None,
         Some(asked) => {

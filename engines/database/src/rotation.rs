@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+const STILL_THE_OLD: &str =
+    "unable to finish rotating credentials; the present ones go on working and it is safe to retry";
+
 /// Both secrets of an account.
 #[derive(Serialize, Deserialize)]
 struct Change {
@@ -50,10 +53,6 @@ impl Engine {
     }
 }
 
-fn self_managed(config: &Config) -> bool {
-    config.details.get("self_managed").is_some_and(|flag| flag == &json!(true) || flag == "true")
-}
-
 #[async_trait]
 impl Rotating for Engine {
     async fn plan(&self, cx: &Context, text: &str) -> Result<Rotation> {
@@ -86,15 +85,21 @@ impl Rotating for Engine {
             }
             Subject::Static(name) => {
                 let role = static_role(cx, name).await?;
-                let own = self_managed(&config).then_some(&change.old);
+                let own = config.is_self_managed().then_some(&change.old);
+                let doing = if role.rotated { STILL_THE_OLD } else { "error setting credentials" };
                 let known = own.is_some() || connection.user_exists(&change.username).await?;
                 if !known {
-                    return Err(Error::Refused {
-                        status: 500,
-                        message: format!("error setting credentials: there is no account {:?}", change.username),
-                    });
+                    let message = format!("{doing}: there is no account {:?}", change.username);
+                    return Err(Error::Refused { status: 500, message });
                 }
-                connection.change_password(&change.username, &change.new, &role.rotation_statements, own).await?;
+                let statements = &role.rotation_statements;
+                let changed = connection.change_password(&change.username, &change.new, statements, own).await;
+                changed.map_err(|error| match error {
+                    Error::Refused { message, .. } => {
+                        Error::Refused { status: 500, message: format!("{doing}: {message}") }
+                    }
+                    other => other,
+                })?;
             }
         }
         Ok(rotation.data.clone())
@@ -153,13 +158,25 @@ impl Rotating for Engine {
         Ok(works)
     }
 
+    async fn policy(&self, cx: &Context, text: &str) -> Result<String> {
+        let Subject::Root(name) = subject(text)? else { return Ok(String::new()) };
+        let config: Option<Config> = cx.view.get(&config::key(name)).await?;
+        Ok(config.map(|config| config.rotation_policy).unwrap_or_default())
+    }
+
+    fn path(&self, text: &str) -> String {
+        match subject(text) {
+            Ok(Subject::Root(name)) => config::key(name),
+            Ok(Subject::Static(name)) => format!("static-roles/{name}"),
+            Err(_) => text.to_owned(),
+        }
+    }
+
     async fn next(&self, cx: &Context, text: &str) -> Result<Option<Timestamp>> {
         match subject(text)? {
             Subject::Root(name) => {
                 let config: Option<Config> = cx.view.get(&config::key(name)).await?;
-                Ok(config
-                    .filter(|config| !config.disable_automated_rotation)
-                    .and_then(|config| config.timing.next(config.last_rotation.unwrap_or(config.written), cx.now())))
+                Ok(config.and_then(|config| config.next_rotation(cx.now())))
             }
             Subject::Static(name) => {
                 let role: Option<StaticRole> = cx.view.get(&static_roles::key(name)).await?;

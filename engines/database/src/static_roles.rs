@@ -1,14 +1,14 @@
 //! `static-roles/<name>`, `static-creds/<name>`, `rotate-role/<name>`: accounts that exist, with rotated passwords.
 use crate::Engine;
 use crate::config::Config;
-use crate::roles::{Named, check_credential_type};
+use crate::credential;
+use crate::roles::Named;
 use lessor_engine::timing::{Asked, Timing};
 use lessor_engine::{
     Changes, Context, Error, KeyValues, Params, Reply, Result, Seconds, Secret, StringList, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const SHORTEST: u64 = 5;
@@ -21,7 +21,7 @@ pub(crate) struct StaticRole {
     pub(crate) timing: Timing,
     pub(crate) rotation_statements: Vec<String>,
     pub(crate) credential_type: String,
-    pub(crate) credential_config: BTreeMap<String, String>,
+    pub(crate) credential_config: credential::Options,
     pub(crate) skip_import_rotation: bool,
     #[serde(with = "lessor_engine::secret::at_rest")]
     pub(crate) password: Secret,
@@ -78,6 +78,18 @@ pub(crate) async fn list(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
     Ok(Reply::list(cx.view.list("static-role/").await?))
 }
 
+/// Names of the static roles that stand on a database.
+pub(crate) async fn of_database(cx: &Context, database: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for name in cx.view.list("static-role/").await? {
+        let role: Option<StaticRole> = cx.view.get(&key(&name)).await?;
+        if role.is_some_and(|role| role.db_name == database) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
 pub(crate) async fn delete(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
     cx.view.commit(Changes::new().delete(&key(&at.name)).delete(&draft_key(&at.name))).await?;
     Ok(Reply::empty().reschedule(format!("static/{}", at.name)))
@@ -93,7 +105,7 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply
         "skip_import_rotation": role.skip_import_rotation,
     });
     if !role.credential_config.is_empty() {
-        data["credential_config"] = json!(role.credential_config);
+        data["credential_config"] = credential::shown(&role.credential_config);
     }
     if role.rotated {
         data["last_vault_rotation"] = json!(role.last_rotation);
@@ -139,11 +151,11 @@ fn merge(role: &mut StaticRole, write: Write, fresh: bool) -> Result<()> {
     if let Some(name) = write.db_name {
         role.db_name = name;
     }
+    if role.db_name.is_empty() {
+        return Err(Error::invalid("database name is a required field"));
+    }
     if role.username.is_empty() {
         return Err(Error::invalid("username is a required field to create a static account"));
-    }
-    if role.db_name.is_empty() {
-        return Err(Error::invalid("database name is required"));
     }
     let asked = Asked {
         period: write.rotation_period,
@@ -162,10 +174,11 @@ fn merge(role: &mut StaticRole, write: Write, fresh: bool) -> Result<()> {
     if let Some(kind) = write.credential_type {
         role.credential_type = kind;
     }
-    check_credential_type(&role.credential_type)?;
-    if let Some(config) = write.credential_config {
-        role.credential_config = config.0;
+    if !matches!(role.credential_type.as_str(), "password" | "rsa_private_key") {
+        return Err(Error::invalid(format!("invalid credential_type {:?}", role.credential_type)));
     }
+    let asked = write.credential_config.map(|config| config.0);
+    role.credential_config = credential::merged(&role.credential_type, &role.credential_config, asked)?;
     if let Some(skip) = write.skip_import_rotation {
         role.skip_import_rotation = skip;
     }
@@ -178,7 +191,7 @@ fn merge(role: &mut StaticRole, write: Write, fresh: bool) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<Reply> {
+pub(crate) async fn write(engine: Arc<Engine>, cx: Context, write: Write) -> Result<Reply> {
     let name = write.name.clone();
     let stored: Option<StaticRole> = cx.view.get(&key(&name)).await?;
     let fresh = stored.is_none();
@@ -191,7 +204,7 @@ pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<R
         timing: Timing::default(),
         rotation_statements: Vec::new(),
         credential_type: "password".to_owned(),
-        credential_config: BTreeMap::new(),
+        credential_config: credential::Options::new(),
         skip_import_rotation: false,
         password: Secret::default(),
         last_rotation: cx.now(),
@@ -201,6 +214,9 @@ pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<R
     merge(&mut role, write, fresh)?;
     let (config, _) = Config::load(&cx, &role.db_name).await?;
     config.check_allowed(&name)?;
+    if !engine.plugin(&config.plugin_name)?.credential_types().contains(&role.credential_type.as_str()) {
+        return Err(Error::invalid(format!("unsupported credential_type: {:?}", role.credential_type)));
+    }
     if config.text("username") == role.username {
         return Err(Error::invalid(
             "the root account of the database cannot be a static role: its rotation would lock the database out",

@@ -29,6 +29,14 @@ impl Factory for KvFactory {
         };
         Ok(Backend::new(paths))
     }
+    fn retune(&self, from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Result<()> {
+        let versioned =
+            |options: &BTreeMap<String, String>| options.get("version").is_some_and(|version| version == "2");
+        if versioned(from) && !versioned(to) {
+            return Err(Error::invalid("cannot downgrade mount from version 2"));
+        }
+        Ok(())
+    }
 }
 
 /// Everything this crate can mount.

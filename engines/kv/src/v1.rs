@@ -64,7 +64,7 @@ async fn read(_: Arc<V1>, cx: Context, at: At) -> Result<Reply> {
 /// How long a reader may keep the secret, as its writer wished; there is no lease behind it.
 fn lease_hint(data: &Value) -> Option<u64> {
     let text = match data.get("ttl").or_else(|| data.get("lease"))? {
-        Value::String(text) if !text.trim().is_empty() => text.clone(),
+        Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };

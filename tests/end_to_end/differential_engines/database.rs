@@ -13,17 +13,17 @@ GET db/config/main
 LIST db/config
 POST db/config/main {}
 POST db/config/main {"plugin_name":""}
-POST db/config/main {"plugin_name":"nope"}
+POST db/config/main {"plugin_name":"nope"} ~~ texts of refusals ~~ 400 ~~ plugin not found in the catalog: nope
 POST db/config/main {"plugin_name":"postgresql-database-plugin","verify_connection":false}
 POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username_template":"{{","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username_template":"{{nope}}","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","max_connection_lifetime":"soon","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","password_authentication":"magic","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username":"a{{username}}","verify_connection":false}
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username_template":"{{","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ unable to initialize username template
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username_template":"{{nope}}","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ undefined function: nope
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","max_connection_lifetime":"soon","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ use seconds (3600)
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","password_authentication":"magic","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ use password or scram-sha-256
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","username":"a{{username}}","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ username must not contain a template
 POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","verify_connection":"maybe"}
 POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","plugin_version":"nonsense","verify_connection":false}
-POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","plugin_version":"v9.9.9","verify_connection":false}
+POST db/config/main {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u@127.0.0.1:1/d","plugin_version":"v9.9.9","verify_connection":false} ~~ texts of refusals ~~ 400 ~~ leave plugin_version out
 GET db/config/main
 LIST db/config
 GET db/config/-bad
@@ -67,11 +67,16 @@ GET db/creds/b64
 POST db/roles/empty {"db_name":"main"}
 GET db/creds/empty
 POST db/roles/wrong {"db_name":"main","creation_statements":"CREATE ROL \"{{name}}\""}
-GET db/creds/wrong
+GET db/creds/wrong ~~ texts of refusals ~~ 500 ~~ SQLSTATE 42601
 POST db/roles/half {"db_name":"main","creation_statements":["CREATE ROLE \"{{name}}\"","GRANT nothing TO \"{{name}}\""]}
-GET db/creds/half
+GET db/creds/half ~~ texts of refusals ~~ 500 ~~ in statement
 POST db/roles/kind {"db_name":"main","credential_type":"magic"}
-POST db/roles/kind {"db_name":"main","credential_type":"rsa_private_key"}
+POST db/roles/rsa {"db_name":"main","credential_type":"rsa_private_key"}
+GET db/roles/rsa
+GET db/creds/rsa
+POST db/roles/rsa {"db_name":"main","credential_type":"rsa_private_key","credential_config":{"key_bits":1024}} ~~ texts of refusals ~~ 400 ~~ use 2048, 3072, 4096
+POST db/roles/rsa {"db_name":"main","credential_type":"rsa_private_key","credential_config":{"key_bits":4096}}
+GET db/roles/rsa
 POST db/roles/kind {"db_name":"main","credential_type":"password","credential_config":{"password_policy":"none"},"creation_statements":"CREATE ROLE \"{{name}}\" PASSWORD '{{password}}'"}
 GET db/roles/kind
 GET db/creds/kind
@@ -99,10 +104,10 @@ POST db/rotate-role/legacy
 POST db/static-roles/legacy {}
 POST db/static-roles/legacy {"username":"legacy"}
 POST db/static-roles/legacy {"db_name":"main"}
-POST db/static-roles/legacy {"db_name":"main","username":"legacy"}
+POST db/static-roles/legacy {"db_name":"main","username":"legacy"} ~~ schedules ~~ 400 ~~ one of rotation_schedule or rotation_period
 POST db/static-roles/legacy {"db_name":"main","username":"legacy","rotation_period":"4s"}
 POST db/static-roles/legacy {"db_name":"main","username":"legacy","rotation_period":"soon"}
-POST db/static-roles/legacy {"db_name":"main","username":"nobody-here","rotation_period":"1h"}
+POST db/static-roles/legacy {"db_name":"main","username":"nobody-here","rotation_period":"1h"} ~~ texts of refusals ~~ 500 ~~ there is no account
 POST db/static-roles/legacy {"db_name":"none","username":"legacy","rotation_period":"1h"}
 POST db/static-roles/legacy {"db_name":"narrow","username":"legacy","rotation_period":"1h"}
 POST db/static-roles/app {"db_name":"main","username":"legacy","rotation_period":"1h"}
@@ -127,7 +132,7 @@ GET db/creds/legacy
 DELETE db/static-roles/legacy
 GET db/static-creds/legacy
 DELETE db/static-roles/legacy
-POST db/static-roles/broken {"db_name":"main","username":"other","rotation_period":"1h","rotation_statements":"ALTER ROL x"}
+POST db/static-roles/broken {"db_name":"main","username":"other","rotation_period":"1h","rotation_statements":"ALTER ROL x"} ~~ texts of refusals ~~ 500 ~~ error setting credentials: failed to change the password
 GET db/static-roles/broken
 "#;
 
@@ -153,28 +158,34 @@ async fn the_database_engine_answers_as_the_peer_does() {
     }
     let mut both = Both::start().await;
     both.hide(&peer.port.to_string(), &lessor.port.to_string());
-    both.all_same(CONFIG);
+    both.all(CONFIG);
     config(&mut both, &peer, &lessor, "main", &json!({ "allowed_roles": "*" }));
     config(&mut both, &peer, &lessor, "narrow", &json!({ "allowed_roles": ["app-*", "x"] }));
-    config(&mut both, &peer, &lessor, "main", &json!({ "password": "not-the-password" }));
-    config(&mut both, &peer, &lessor, "inline", &json!({ "connection_url": "postgresql://u:secret@127.0.0.1:1/d", "verify_connection": false }));
-    config(&mut both, &peer, &lessor, "extra", &json!({ "verify_connection": false, "max_open_connections": 3, "max_connection_lifetime": "5s", "unknown_field": "kept" }));
-    both.all_same(
-        r"
+    config(
+        &mut both,
+        &peer,
+        &lessor,
+        "extra",
+        &json!({ "verify_connection": false, "max_open_connections": 3, "max_connection_lifetime": "5s", "unknown_field": "kept" }),
+    );
+    both.all(
+        r#"
+        POST db/config/main {"password":"not-the-password"} ~~ texts of refusals ~~ 400 ~~ password authentication failed
+        POST db/config/inline {"plugin_name":"postgresql-database-plugin","connection_url":"postgresql://u:secret@127.0.0.1:1/d","username":"root1","password":"root1-first","verify_connection":false} ~~ parameters of the plugin ~~ 200 ~~ Password found in connection_url
         GET db/config/main
         GET db/config/narrow
         GET db/config/inline
         GET db/config/extra
         LIST db/config
         POST db/reset/main
-        POST db/reset/inline
-        POST db/rotate-root/inline
-        ",
+        POST db/reset/inline ~~ texts of refusals ~~ 500 ~~ Connection refused
+        POST db/rotate-root/inline ~~ root rotation without a place for the password ~~ 400 ~~ would never be used
+        "#,
     );
-    both.all_same(ROLES);
+    both.all(ROLES);
     both.leases("db/creds/app");
-    both.all_same(STATIC);
-    both.all_same(
+    both.all(STATIC);
+    both.all(
         r#"
         POST db/rotate-root/main
         GET db/config/main

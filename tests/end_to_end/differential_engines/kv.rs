@@ -13,7 +13,7 @@ POST one/a {}
 POST one/a
 POST one/a []
 POST one/a {broken
-POST one/a "text"
+POST one/a "text" ~~ JSON that is no object ~~ 400 ~~ missing data fields
 PATCH one/a {"x":1}
 POST one/ttl {"ttl":"30s","v":1}
 GET one/ttl
@@ -30,7 +30,7 @@ GET one/ttl
 POST one/ttl {"ttl":"","lease":"1h"}
 GET one/ttl
 POST one/ttl {"ttl":"-5s"}
-GET one/ttl
+GET one/ttl ~~ negative hints ~~ 200 ~~ 2764800
 POST one/ttl {"ttl":1.5}
 GET one/ttl
 POST one/folder/b {"v":1}
@@ -58,7 +58,7 @@ POST one/big {"n":12345678901234567890,"m":0.1,"o":1e400}
 POST one/big {"n":12345678901234567890,"m":0.1,"e":1e21}
 GET one/big
 GET one/a?version=1
-GET one/ttl?list=false
+GET one/ttl?list=false ~~ list=false ~~ 200 ~~ "warnings":null
 DELETE one/folder/b
 LIST one/folder
 "#;
@@ -192,22 +192,24 @@ PATCH two/metadata/m {"custom_metadata":{"e":"f"}}
 PATCH two/metadata/m {"custom_metadata":{"c":null}}
 GET two/metadata/m
 PATCH two/metadata/m {"max_versions":null,"delete_version_after":null,"cas_required":null}
-GET two/metadata/m
+GET two/metadata/m ~~ null puts every setting back ~~ 200 ~~ "delete_version_after":"0s"
 PATCH two/metadata/m {"max_versions":3,"delete_version_after":"10s"}
 PATCH two/metadata/m {}
 PATCH two/metadata/none {"max_versions":3}
-PATCH two/metadata/m {"custom_metadata":{"x":{"y":1}}}
+PATCH two/metadata/m {"custom_metadata":{"x":{"y":1}}} ~~ texts of refusals ~~ 400 ~~ value of \"x\" must be a string
 PATCH two/metadata/m {"custom_metadata":null}
 GET two/metadata/m
-POST two/metadata/m {"custom_metadata":{"x":{"y":1}}}
+POST two/metadata/m {"custom_metadata":{"x":{"y":1}}} ~~ texts of refusals ~~ 400 ~~ value of \"x\" must be a string
 POST two/metadata/m {"custom_metadata":{"x":true}}
+GET two/metadata/m
+POST two/metadata/m {"custom_metadata":{"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}
 POST two/metadata/m {"custom_metadata":{"x":null}}
 POST two/metadata/m {"custom_metadata":"text"}
 POST two/metadata/m {"custom_metadata":{"":"v"}}
 POST two/metadata/m {"delete_version_after":"-1s"}
-POST two/metadata/m {"max_versions":-1}
+POST two/metadata/negative {"max_versions":-1} ~~ negative counts ~~ 400 ~~ max_versions must not be negative
 POST two/metadata/m {"max_versions":"x"}
-POST two/metadata/m {"custom_metadata":{}}
+POST two/metadata/m {"custom_metadata":{},"max_versions":5}
 GET two/metadata/m
 DELETE two/metadata/m
 GET two/metadata/m
@@ -220,23 +222,45 @@ LIST two
 PATCH two/foo {"x":1}
 PATCH two/config {"max_versions":1}
 POST two/data/n {"data":{"big":12345678901234567890,"f":0.1}}
-GET two/data/n
+GET two/data/n ~~ large integers ~~ 200 ~~ 12345678901234567890
 POST two/data/n?version=3 {"data":{"x":1},"version":1,"other":2}
 POST two/data/ {"data":{"x":1}}
 POST two/metadata {"max_versions":1}
+GET two/delete
+POST two/undelete {"a":1}
+LIST two/destroy
+GET two/subkeys
+POST two/detailed-metadata {"a":1}
+LIST two/subkeys
+DELETE two/metadata/negative
+LIST two/detailed-metadata ~~ folders in detailed-metadata ~~ 200 ~~ "f/"
+POST two/config {"metadata_cas_required":true}
+GET two/config
+POST two/metadata/c {"max_versions":2}
+POST two/metadata/c {"max_versions":2,"metadata_cas":0}
+POST two/metadata/c {"max_versions":3,"metadata_cas":0}
+PATCH two/metadata/c {"max_versions":3,"metadata_cas":0}
+PATCH two/metadata/c {"max_versions":3,"metadata_cas":1}
+POST two/config {"metadata_cas_required":false}
+POST two/metadata/c {"metadata_cas_required":true}
+POST two/metadata/c {"max_versions":2}
+POST two/metadata/c {"max_versions":2,"metadata_cas":"x"}
+GET two/metadata/c
+POST two/metadata/only {"metadata_cas":5}
+GET two/metadata/only
 POST sys/mounts/two/tune {"options":{"version":"1"}}
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn version_one_answers_as_the_peer_does() {
     let mut both = Both::start().await;
-    both.all_same(V1);
+    both.all(V1);
     both.finish(50);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn version_two_answers_as_the_peer_does() {
     let mut both = Both::start().await;
-    both.all_same(V2);
+    both.all(V2);
     both.finish(120);
 }

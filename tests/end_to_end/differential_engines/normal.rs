@@ -15,7 +15,7 @@ fn field(name: &str, value: Value) -> Value {
     match (name, &value) {
         ("request_id", Value::String(text)) if !text.is_empty() => "<id>".into(),
         ("password", Value::String(text)) => format!("<password of {}>", text.len()).into(),
-        ("lease_id", Value::String(text)) if !text.is_empty() => {
+        ("lease_id" | "id", Value::String(text)) if text.contains('/') => {
             let (path, id) = text.rsplit_once('/').unwrap_or(("", text));
             format!("{path}/<id>{}", if id.len() == 24 { "" } else { " of another length" }).into()
         }
@@ -29,6 +29,14 @@ fn field(name: &str, value: Value) -> Value {
 fn words(text: &str) -> String {
     if text.parse::<jiff::Timestamp>().is_ok() && text.contains('T') {
         return "<time>".to_owned();
+    }
+    // How a value that does not fit is described is each server's own business; the field is named by both.
+    for told in ["error converting input for field ", "failed to decode JSON input: "] {
+        if let Some(at) = text.find(told) {
+            let rest = &text[at + told.len()..];
+            let field = rest.split_once(": ").filter(|_| told.ends_with("field ")).map_or("", |(field, _)| field);
+            return format!("{}{told}{field} <reason>", &text[..at]);
+        }
     }
     text.split_inclusive([' ', '"', '\'', '/', '\n']).map(word).collect()
 }

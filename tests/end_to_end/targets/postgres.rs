@@ -97,6 +97,15 @@ impl Postgres {
         command
     }
 
+    /// The same for names that would have to be escaped in a URL.
+    pub fn as_named(&self, user: &str, password: &str, sql: &str) -> Command {
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-d", "postgres", "-c", sql]);
+        command.arg("-U").arg(user).env("PGPASSWORD", password).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
     pub fn accepts(&self, user: &str, password: &str) -> bool {
         self.psql(user, password, "SELECT 1").output().unwrap().status.success()
     }

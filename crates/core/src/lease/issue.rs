@@ -10,6 +10,7 @@ use lessor_engine::{Context, Credential, Dynamic, Error, Issue, Result};
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// What is to be issued, and for whom.
 pub struct Order {
@@ -107,12 +108,17 @@ impl Active {
             error: None,
         };
         let _lock = self.locks.lock(&intent.id).await;
+        let pace = self.paces.of(&intent.target());
+        pace.wait().await;
         self.leases.open(&intent).await?;
+        let begun = Instant::now();
         let created = self.bounded(dynamic.create(&cx, &intent.grant)).await;
         let credential = match created {
             Ok(credential) => credential,
             Err(error) => return Err(self.undo(&cx, &dynamic, &intent, None, error).await),
         };
+        pace.note(begun.elapsed());
+        pace.wait().await;
         let ttl = credential.ttl.unwrap_or(term.ttl);
         let namespace = mounted.entry.namespace.clone();
         let suffix =

@@ -1,6 +1,6 @@
 //! TTL arithmetic, which leases and tokens share.
 use jiff::Timestamp;
-use lessor_engine::{Error, Result, duration::go_string};
+use lessor_engine::{Error, Result, duration::short_string};
 use std::time::Duration;
 
 /// What bounds a TTL.
@@ -56,8 +56,8 @@ pub fn effective(bounds: &Bounds, start: Timestamp, now: Timestamp) -> Result<Tt
         if wanted > left {
             warning = Some(format!(
                 "TTL of \"{}\" exceeded the effective max_ttl of \"{}\"; TTL value is capped accordingly",
-                go_string(wanted),
-                go_string(Duration::from_secs(left.as_secs()))
+                short_string(wanted),
+                short_string(Duration::from_secs(left.as_secs()))
             ));
             wanted = left;
         }
@@ -96,7 +96,7 @@ mod tests {
         let capped = at(3000, &Bounds { wanted: Some(seconds(7200)), ..bounds() }).unwrap();
         assert_eq!(capped.ttl, seconds(600));
         let warning = capped.warning.unwrap();
-        assert!(warning.starts_with("TTL of \"2h0m0s\" exceeded the effective max_ttl of \"10m0s\""), "{warning}");
+        assert!(warning.starts_with("TTL of \"2h\" exceeded the effective max_ttl of \"10m\""), "{warning}");
         assert_eq!(at(3600, &bounds()).unwrap_err().to_string(), "past the max TTL, cannot renew");
     }
 

@@ -189,12 +189,14 @@ impl Mounts {
     /// Changes one entry.
     ///
     /// # Errors
-    /// When it is gone.
+    /// When it is gone, or its engine refuses the options.
     pub async fn update(&self, uuid: &str, change: impl FnOnce(&mut Entry)) -> Result<()> {
         self.change(|entries| {
             let entry = entries.iter_mut().find(|entry| entry.uuid == uuid);
-            change(entry.ok_or_else(|| Error::invalid("no mount entry found"))?);
-            Ok(())
+            let entry = entry.ok_or_else(|| Error::invalid("no mount entry found"))?;
+            let before = entry.options.clone();
+            change(entry);
+            if entry.options == before { Ok(()) } else { self.factory(&entry.kind)?.retune(&before, &entry.options) }
         })
         .await
     }

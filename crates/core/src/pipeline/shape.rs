@@ -13,6 +13,8 @@ pub fn refused(error: &Error) -> Response {
     match error {
         Error::Storage(lessor_storage::Error::Sealed) => Response::error(503, "Vault is sealed"),
         Error::NotFound(text) if text.is_empty() => Response::missing(),
+        // What is nobody's input is a multi-error in Go, and clients search its text.
+        _ if error.status() == 500 => wrapped(500, &error.to_string()),
         _ => Response::error(error.status(), error.to_string()),
     }
 }

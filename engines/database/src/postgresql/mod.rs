@@ -23,6 +23,10 @@ impl Plugin for Postgresql {
     fn username_template(&self) -> &'static str {
         r#"{{ printf "v-%s-%s-%s-%s" (.DisplayName | truncate 8) (.RoleName | truncate 8) (.Random) (unix_time) | truncate 63 }}"#
     }
+    /// `NAMEDATALEN` - 1.
+    fn longest_name(&self) -> usize {
+        63
+    }
     fn secret_fields(&self) -> &'static [&'static str] {
         &["password", "private_key", "service_account_json"]
     }

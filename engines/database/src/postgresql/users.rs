@@ -31,11 +31,19 @@ fn expiration(at: Timestamp) -> String {
 }
 
 /// The statements of a role in one transaction and one round trip.
+///
+/// A simple query of several statements is one transaction by itself (PostgreSQL's protocol, "Multiple Statements in a
+/// Simple Query"), so no BEGIN and COMMIT have to be parsed, and what refuses to run in a block runs if it is alone.
 struct Transaction {
     /// As written by the operator, for error texts: they hold no values yet.
     written: Vec<String>,
     sql: String,
+    /// Whether it changes settings: the connection serves others afterwards.
+    sets: bool,
 }
+
+/// Puts back what statements may have set, but for settings.
+const RESET_ACCOUNT: &str = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\n";
 
 impl Transaction {
     fn new(elements: &[String], default: Option<&str>, values: &[(&str, &str)], marker: Option<&str>) -> Result<Self> {
@@ -43,24 +51,24 @@ impl Transaction {
         if let (true, Some(default)) = (written.is_empty(), default) {
             written.push(default.to_owned());
         }
-        let mut sql = String::from("BEGIN;\n");
+        let mut sql = String::new();
         for statement in &written {
             sql.push_str(&fill(statement, values).map_err(Error::refused)?);
             // On a line of its own: the statement may end in a comment.
             sql.push_str("\n;\n");
         }
         sql.push_str(marker.unwrap_or_default());
-        sql.push_str("COMMIT");
         let sets = |text: &String| text.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
-        if written.iter().any(sets) {
-            // The connection serves others afterwards.
-            sql.push_str(";\nRESET SESSION AUTHORIZATION;\nRESET ALL");
-        }
-        Ok(Self { written, sql })
+        let sets = written.iter().any(sets);
+        Ok(Self { written, sql, sets })
     }
-    /// Which statement it was; BEGIN is the first to complete.
+    /// Which statement it was.
     fn explain(&self, doing: &str, failure: &Failure, secrets: &[&str]) -> Error {
-        let at = failure.completed.checked_sub(1).and_then(|at| self.written.get(at));
+        self.explain_after(0, doing, failure, secrets)
+    }
+    /// The same where `before` other statements were sent in front.
+    fn explain_after(&self, before: usize, doing: &str, failure: &Failure, secrets: &[&str]) -> Error {
+        let at = failure.completed.checked_sub(before).and_then(|at| self.written.get(at));
         let syntax = failure.cause.as_ref().is_some_and(|cause| cause.code() == Some(&SqlState::SYNTAX_ERROR));
         match at {
             Some(statement) if !syntax => {
@@ -71,13 +79,17 @@ impl Transaction {
             _ => failure.explain(doing, secrets),
         }
     }
+    /// What is sent.
+    fn batch(&self) -> String {
+        if self.sets { format!("{}{RESET_ACCOUNT}RESET ALL", self.sql) } else { self.sql.clone() }
+    }
     async fn run(
         &self,
         server: &Server,
         doing: &str,
         secrets: &[&str],
     ) -> Result<std::result::Result<(), (Failure, Error)>> {
-        match persist(server, &self.sql).await? {
+        match persist(server, &self.batch()).await? {
             Ok(_) => Ok(Ok(())),
             Err(failure) => {
                 let error = self.explain(doing, &failure, secrets);
@@ -163,7 +175,10 @@ pub async fn change_password(
     };
     let target = server.pool.target().as_user(username, own);
     let client = target.open().await.map_err(|error| target.explain(&error))?;
-    batch(&client, &transaction.sql).await.map_err(|failure| transaction.explain(doing, &failure, &secrets)).map(drop)
+    batch(&client, &transaction.batch())
+        .await
+        .map_err(|failure| transaction.explain(doing, &failure, &secrets))
+        .map(drop)
 }
 
 /// Whether there is such a role.
@@ -238,37 +253,65 @@ pub async fn delete(server: &Server, user: &GoneUser<'_>) -> Result<()> {
     if statements(user.statements).is_empty() {
         return delete_by_default(server, user.username).await;
     }
-    let Some(oid) = oid(server, user.username).await? else { return Ok(()) };
-    let values = [("name", user.username), ("username", user.username)];
-    let transaction = Transaction::new(user.statements, None, &values, None)?;
-    if let Err((_, error)) = transaction.run(server, "failed to revoke the user", &[]).await? {
-        return Err(error);
-    }
-    // By number, because a role that was dropped has no name any more. Where the statements only disabled it, it may
-    // still log in or not: that is the operator's choice, but what was open is closed.
-    end_sessions(server, &oid).await;
-    Ok(())
+    delete_as_told(server, user).await
 }
+
+/// By the operator's statements, in one round trip: the role's number noted, the statements in a transaction of their
+/// own, then its sessions ended. By number, because a role that was dropped has no name any more; a role that was only
+/// disabled may still log in or not, that is the operator's choice, but what was open is closed.
+async fn delete_as_told(server: &Server, user: &GoneUser<'_>) -> Result<()> {
+    // Statements that complete before the operator's, and between them and the end of the sessions.
+    const BEFORE: usize = 2;
+    let values = [("name", user.username), ("username", user.username)];
+    let told = Transaction::new(user.statements, None, &values, None)?;
+    let (account, all) = if told.sets { (RESET_ACCOUNT, ";\nRESET ALL") } else { ("", "") };
+    let note = note(user.username);
+    let sql = format!("{note}BEGIN;\n{}COMMIT;\n{account}{SESSIONS_OF_NOTED}{all}", told.sql);
+    let doing = "failed to revoke the user";
+    let Err(failure) = persist(server, &sql).await? else { return Ok(()) };
+    if failure.completed > BEFORE + told.written.len() {
+        tracing::warn!(error = %failure.explain("failed to end the user's sessions", &[]), "{SESSIONS_WARNING}");
+        return Ok(());
+    }
+    let answered = failure.is(|cause| cause.as_db_error().is_some() && !error::is_broken(cause));
+    if answered && oid(server, user.username).await?.is_none() {
+        return Ok(());
+    }
+    Err(told.explain_after(BEFORE, doing, &failure, &[]))
+}
+
+/// Notes the number of a role on the connection, or 0.
+fn note(username: &str) -> String {
+    let name = literal(username);
+    format!(
+        "SELECT pg_catalog.set_config('lessor.gone', coalesce((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {name}), 0)::text, false);\n"
+    )
+}
+
+/// Ends the sessions of the role that was noted. The function below the view `pg_stat_activity`, because the view looks
+/// every session's names up.
+const SESSIONS_OF_NOTED: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_get_activity(NULL) \
+     WHERE usesysid = pg_catalog.current_setting('lessor.gone')::oid AND usesysid <> 0";
+
+const SESSIONS_WARNING: &str = "a revoked account may have open sessions; grant pg_signal_backend to the root account";
 
 async fn end_sessions(server: &Server, oid: &str) {
     let sql =
         format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usesysid = {oid}");
     if let Err(error) = server.pool.query("failed to end the user's sessions", &sql).await {
-        tracing::warn!(%error, "a revoked account may have open sessions; grant pg_signal_backend to the root account");
+        tracing::warn!(%error, "{SESSIONS_WARNING}");
     }
 }
 
 /// Most roles own nothing, so first all at once, in one round trip: no new logins, sessions ended, dropped, and the
 /// session ended that had slipped in between. Only when the server objects, the long way.
 async fn delete_by_default(server: &Server, username: &str) -> Result<()> {
-    let (role, name) = (identifier(username), literal(username));
+    let role = identifier(username);
+    // Only the last commit has to be flushed: it flushes the one before with it.
     let quick = format!(
-        "SELECT pg_catalog.set_config('lessor.gone', oid::text, false) FROM pg_catalog.pg_roles WHERE rolname = {name};\n\
-         BEGIN; ALTER ROLE {role} NOLOGIN; COMMIT;\n\
-         BEGIN; SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename = {name};\n\
-         DROP ROLE {role}; COMMIT;\n\
-         SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity\n\
-         WHERE usesysid = pg_catalog.current_setting('lessor.gone')::oid"
+        "{}BEGIN; SET LOCAL synchronous_commit TO off; ALTER ROLE {role} NOLOGIN; COMMIT;\n\
+         BEGIN; {SESSIONS_OF_NOTED};\nDROP ROLE {role}; COMMIT;\n{SESSIONS_OF_NOTED}",
+        note(username)
     );
     let doing = "failed to revoke the user";
     match persist(server, &quick).await? {

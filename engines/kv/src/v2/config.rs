@@ -12,6 +12,8 @@ pub(super) struct Write {
     cas_required: Option<bool>,
     /// How long a version lives before it is deleted; 0 means forever.
     delete_version_after: Option<Seconds>,
+    /// Whether every write of a secret's settings must name the version of them that is current.
+    metadata_cas_required: Option<bool>,
 }
 
 pub(super) async fn read(store: Arc<Store>, cx: Context, (): ()) -> Result<Reply> {
@@ -20,6 +22,7 @@ pub(super) async fn read(store: Arc<Store>, cx: Context, (): ()) -> Result<Reply
         "cas_required": config.cas_required,
         "delete_version_after": duration::go_string(Duration::from_secs(config.delete_version_after)),
         "max_versions": config.max_versions,
+        "metadata_cas_required": config.metadata_cas_required,
     })))
 }
 
@@ -28,6 +31,7 @@ pub(super) async fn write(store: Arc<Store>, cx: Context, write: Write) -> Resul
     let change = |config: &mut super::record::Config| {
         config.max_versions = max_versions.unwrap_or(config.max_versions);
         config.cas_required = write.cas_required.unwrap_or(config.cas_required);
+        config.metadata_cas_required = write.metadata_cas_required.unwrap_or(config.metadata_cas_required);
         config.delete_version_after = write.delete_version_after.map_or(config.delete_version_after, |after| after.0);
     };
     store.change_config(&cx, change).await?;

@@ -97,19 +97,21 @@ fn latest(meta: &Meta) -> Option<Map<String, Value>> {
     meta.versions.get(&meta.current).map(|version| meta.version_json(meta.current, version))
 }
 
+/// 404 without a body.
+pub(super) fn nothing_to_patch() -> Reply {
+    Reply::empty().status(404)
+}
+
 pub(super) async fn patch(store: Arc<Store>, cx: Context, write: Write) -> Result<Reply> {
     writable(&write.path)?;
     let cas = write.cas()?;
     let patch = write.data()?;
-    if patch.is_null() {
-        return Err(Error::invalid("no data provided"));
-    }
     let config = store.config(&cx).await?;
     let mut turn = Turn::default();
     loop {
-        let Some(entry) = store.load(&cx, &write.path).await? else { return Ok(Reply::missing()) };
+        let Some(entry) = store.load(&cx, &write.path).await? else { return Ok(nothing_to_patch()) };
         let current = entry.meta.current;
-        let Some(info) = entry.meta.versions.get(&current) else { return Ok(Reply::missing()) };
+        let Some(info) = entry.meta.versions.get(&current) else { return Ok(nothing_to_patch()) };
         if !info.readable(cx.now()) {
             return Ok(Outcome::Missing(Some(entry.meta.version_json(current, info))).into());
         }

@@ -33,3 +33,12 @@ pub(super) async fn delete(_: Arc<Store>, _: Context, _: At) -> Result<Reply> {
 pub(super) async fn list(_: Arc<Store>, _: Context, _: At) -> Result<Reply> {
     Ok(hint("list"))
 }
+
+pub(super) async fn patch(_: Arc<Store>, _: Context, _: Anything) -> Result<Reply> {
+    Ok(hint("patch"))
+}
+
+/// `data` and `metadata` themselves are no secrets.
+pub(super) async fn root(_: Arc<Store>, _: Context, _: Anything) -> Result<Reply> {
+    Ok(Reply::missing().warn("Non-listing operations on the root of a K/V v2 mount are not supported."))
+}

@@ -1,4 +1,5 @@
 //! `metadata/`: the history of a secret, its settings, and lists.
+use super::data::nothing_to_patch;
 use super::merge::merge;
 use super::params::{At, Settings, SettingsPatch, count};
 use super::record::Meta;
@@ -8,6 +9,7 @@ use lessor_engine::{Context, Error, Reply, Result};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
+const VALIDATION: &str = "custom_metadata validation failed";
 const MAX_CUSTOM_KEYS: usize = 64;
 const MAX_CUSTOM_KEY: usize = 128;
 const MAX_CUSTOM_VALUE: usize = 512;
@@ -46,9 +48,11 @@ pub(super) async fn write(store: Arc<Store>, cx: Context, settings: Settings) ->
     if settings.is_empty() {
         return Ok(Reply::empty());
     }
+    let config = store.config(&cx).await?;
     let mut turn = Turn::default();
     loop {
         let mut entry = store.load(&cx, &settings.path).await?.unwrap_or_else(|| Entry::new(&cx));
+        check_cas(config.metadata_cas_required, &entry.meta, &settings)?;
         apply(&mut entry.meta, &settings)?;
         entry.meta.custom = custom.clone().or(entry.meta.custom);
         entry.meta.updated = cx.now();
@@ -61,9 +65,14 @@ pub(super) async fn write(store: Arc<Store>, cx: Context, settings: Settings) ->
 
 pub(super) async fn patch(store: Arc<Store>, cx: Context, SettingsPatch(settings): SettingsPatch) -> Result<Reply> {
     writable(&settings.path)?;
+    let config = store.config(&cx).await?;
     let mut turn = Turn::default();
     loop {
-        let Some(mut entry) = store.load(&cx, &settings.path).await? else { return Ok(Reply::missing()) };
+        let Some(mut entry) = store.load(&cx, &settings.path).await? else { return Ok(nothing_to_patch()) };
+        check_cas(config.metadata_cas_required, &entry.meta, &settings)?;
+        if settings.is_empty() {
+            return Ok(Reply::empty());
+        }
         apply(&mut entry.meta, &settings)?;
         if let Some(patch) = &settings.custom_metadata {
             entry.meta.custom = merged(entry.meta.custom.as_ref(), &patch.0)?;
@@ -86,10 +95,24 @@ pub(super) async fn delete(store: Arc<Store>, cx: Context, at: At) -> Result<Rep
     }
 }
 
+fn check_cas(required: bool, meta: &Meta, settings: &Settings) -> Result<()> {
+    match settings.metadata_cas {
+        None if required || meta.metadata_cas_required => {
+            Err(Error::invalid("metadata check-and-set parameter required for this call"))
+        }
+        Some(cas) if u64::try_from(cas) != Ok(meta.metadata_version) => {
+            Err(Error::invalid("metadata check-and-set parameter does not match the current version"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn apply(meta: &mut Meta, settings: &Settings) -> Result<()> {
+    meta.metadata_version += 1;
     if let Some(max) = settings.max_versions {
         meta.max_versions = count("max_versions", max)?;
     }
+    meta.metadata_cas_required = settings.metadata_cas_required.unwrap_or(meta.metadata_cas_required);
     meta.cas_required = settings.cas_required.unwrap_or(meta.cas_required);
     meta.delete_version_after = settings.delete_version_after.map_or(meta.delete_version_after, |after| after.0);
     Ok(())
@@ -111,31 +134,46 @@ fn merged(
 }
 
 fn checked(map: &Map<String, Value>) -> Result<BTreeMap<String, String>> {
-    let fail = |reason: String| Err(Error::Invalid(format!("custom_metadata validation failed: {reason}")));
-    if map.len() > MAX_CUSTOM_KEYS {
-        return fail(format!("payload must contain at most {MAX_CUSTOM_KEYS} keys, provided {}", map.len()));
-    }
     let mut custom = BTreeMap::new();
     for (name, value) in map {
         let text = match value {
+            Value::Null => String::new(),
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            _ => return fail(format!("value of {name:?} must be a string")),
+            // As Go's weak conversion writes them.
+            Value::Bool(flag) => u8::from(*flag).to_string(),
+            _ => return Err(Error::Invalid(format!("{VALIDATION}: value of {name:?} must be a string"))),
         };
+        custom.insert(name.clone(), text);
+    }
+    let faults = faults(&custom);
+    if faults.is_empty() {
+        return Ok(custom);
+    }
+    let errors = if faults.len() == 1 { "error" } else { "errors" };
+    let list: String = faults.iter().map(|fault| format!("\t* {VALIDATION}: {fault}\n")).collect();
+    Err(Error::Invalid(format!("{} {errors} occurred:\n{list}\n", faults.len())))
+}
+
+fn faults(custom: &BTreeMap<String, String>) -> Vec<String> {
+    let mut faults = Vec::new();
+    if custom.len() > MAX_CUSTOM_KEYS {
+        faults.push(format!("payload must contain at most {MAX_CUSTOM_KEYS} keys, provided {}", custom.len()));
+    }
+    for (name, text) in custom {
         if name.is_empty() || name.len() > MAX_CUSTOM_KEY {
-            return fail(format!("length of key {name:?} is {} but must be 1 to {MAX_CUSTOM_KEY}", name.len()));
+            faults
+                .push(format!("length of key {name:?} is {} but must be 0 < len(key) <= {MAX_CUSTOM_KEY}", name.len()));
         }
-        if text.len() > MAX_CUSTOM_VALUE {
-            return fail(format!(
-                "length of value for key {name:?} is {} but max allowed is {MAX_CUSTOM_VALUE}",
+        if text.is_empty() || text.len() > MAX_CUSTOM_VALUE {
+            faults.push(format!(
+                "length of value for key {name:?} is {} but must be 0 < len(value) <= {MAX_CUSTOM_VALUE}",
                 text.len()
             ));
         }
         if name.chars().chain(text.chars()).any(char::is_control) {
-            return fail(format!("key {name:?} or its value contains unprintable characters"));
+            faults.push(format!("key {name:?} or its value contains unprintable characters"));
         }
-        custom.insert(name.clone(), text);
     }
-    Ok(custom)
+    faults
 }

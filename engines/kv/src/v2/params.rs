@@ -29,10 +29,10 @@ pub(crate) struct AtVersions {
 }
 
 impl AtVersions {
-    /// The version numbers.
-    pub(crate) fn numbers(&self) -> Result<Vec<u64>> {
+    /// The version numbers; `none` is said when there are none.
+    pub(crate) fn numbers(&self, none: &str) -> Result<Vec<u64>> {
         if self.versions.is_empty() {
-            return Err(Error::invalid("No version number provided"));
+            return Err(Error::invalid(none));
         }
         let number = |text: &String| {
             text.parse::<i64>().map_err(|_| {
@@ -94,7 +94,10 @@ impl Write {
     pub(crate) fn cas(&self) -> Result<Option<i64>> {
         let bad = || Error::invalid("error parsing check-and-set parameter");
         match self.options.0.get("cas") {
-            None | Some(Value::Null) => Ok(None),
+            None => Ok(None),
+            // Go's weak conversion of what is no number.
+            Some(Value::Null) => Ok(Some(0)),
+            Some(Value::Bool(flag)) => Ok(Some(i64::from(*flag))),
             Some(Value::Number(number)) => number.as_i64().map(Some).ok_or_else(bad),
             Some(Value::String(text)) => text.trim().parse().map(Some).map_err(|_| bad()),
             Some(_) => Err(bad()),
@@ -115,6 +118,10 @@ pub(crate) struct Settings {
     pub(crate) delete_version_after: Option<Seconds>,
     /// Names and values for people, at most 64.
     pub(crate) custom_metadata: Option<Object>,
+    /// Whether every write of these settings must name the version of them that is current.
+    pub(crate) metadata_cas_required: Option<bool>,
+    /// The version of the settings that must be current (0: none).
+    pub(crate) metadata_cas: Option<i64>,
 }
 
 impl Settings {
@@ -124,6 +131,7 @@ impl Settings {
             && self.cas_required.is_none()
             && self.delete_version_after.is_none()
             && self.custom_metadata.is_none()
+            && self.metadata_cas_required.is_none()
     }
 }
 
@@ -140,6 +148,7 @@ impl Params for SettingsPatch {
             match name.as_str() {
                 "max_versions" => settings.max_versions = Some(0),
                 "cas_required" => settings.cas_required = Some(false),
+                "metadata_cas_required" => settings.metadata_cas_required = Some(false),
                 "delete_version_after" => settings.delete_version_after = Some(Seconds(0)),
                 "custom_metadata" => settings.custom_metadata = Some(Object(Map::new())),
                 _ => {}

@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) cas_required: bool,
     /// Seconds; 0: not set.
     pub(crate) delete_version_after: u64,
+    #[serde(default)]
+    pub(crate) metadata_cas_required: bool,
 }
 
 /// A path's history, without the data.
@@ -33,6 +35,11 @@ pub(crate) struct Meta {
     /// Seconds; 0: not set.
     pub(crate) delete_version_after: u64,
     pub(crate) custom: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) metadata_cas_required: bool,
+    /// How often the settings were written.
+    #[serde(default)]
+    pub(crate) metadata_version: u64,
 }
 
 /// One version, without its data.
@@ -78,6 +85,8 @@ impl Meta {
             cas_required: false,
             delete_version_after: 0,
             custom: None,
+            metadata_cas_required: false,
+            metadata_version: 0,
         }
     }
 
@@ -96,7 +105,8 @@ impl Meta {
         let oldest = (self.current + 1).saturating_sub(keep.unwrap_or(DEFAULT_MAX_VERSIONS));
         let kept = self.versions.split_off(&oldest);
         let pruned: Vec<u64> = std::mem::replace(&mut self.versions, kept).into_keys().collect();
-        if !pruned.is_empty() {
+        // From when on the next version will push one out.
+        if !pruned.is_empty() || oldest > 0 {
             self.oldest = self.versions.keys().next().copied().unwrap_or(self.current);
         }
         (self.current, pruned)
@@ -124,10 +134,12 @@ impl Meta {
         json!({
             "cas_required": self.cas_required,
             "created_time": self.created.to_string(),
+            "current_metadata_version": self.metadata_version,
             "current_version": self.current,
             "custom_metadata": self.custom_json(),
             "delete_version_after": duration::go_string(Duration::from_secs(self.delete_version_after)),
             "max_versions": self.max_versions,
+            "metadata_cas_required": self.metadata_cas_required,
             "oldest_version": self.oldest,
             "updated_time": self.updated.to_string(),
             "versions": versions,

@@ -6,7 +6,8 @@ use lessor_engine::{Context, Reply, Result, Timestamp};
 use std::sync::Arc;
 
 pub(super) async fn delete(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
-    change(&store, &cx, &at, |version, now| {
+    let numbers = at.numbers("No version number provided")?;
+    change(&store, &cx, &at.path, &numbers, |version, now| {
         let readable = version.readable(now);
         if readable {
             version.deletion = Some(now);
@@ -17,11 +18,14 @@ pub(super) async fn delete(store: Arc<Store>, cx: Context, at: AtVersions) -> Re
 }
 
 pub(super) async fn undelete(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
-    change(&store, &cx, &at, |version, _| !version.destroyed && version.deletion.take().is_some()).await
+    let numbers = at.numbers("No version number provided")?;
+    let undelete = |version: &mut VersionMeta, _| !version.destroyed && version.deletion.take().is_some();
+    change(&store, &cx, &at.path, &numbers, undelete).await
 }
 
 pub(super) async fn destroy(store: Arc<Store>, cx: Context, at: AtVersions) -> Result<Reply> {
-    change(&store, &cx, &at, |version, _| !std::mem::replace(&mut version.destroyed, true)).await
+    let numbers = at.numbers("no version number provided")?;
+    change(&store, &cx, &at.path, &numbers, |version, _| !std::mem::replace(&mut version.destroyed, true)).await
 }
 
 /// Changes the named versions with `change`, which tells whether there was something to change. The data of those
@@ -29,15 +33,15 @@ pub(super) async fn destroy(store: Arc<Store>, cx: Context, at: AtVersions) -> R
 async fn change(
     store: &Store,
     cx: &Context,
-    at: &AtVersions,
+    path: &str,
+    numbers: &[u64],
     change: impl Fn(&mut VersionMeta, Timestamp) -> bool,
 ) -> Result<Reply> {
-    let numbers = at.numbers()?;
     let mut turn = Turn::default();
     loop {
-        let Some(mut entry) = store.load(cx, &at.path).await? else { return Ok(Reply::empty()) };
+        let Some(mut entry) = store.load(cx, path).await? else { return Ok(Reply::empty()) };
         let mut changed = false;
-        for number in &numbers {
+        for number in numbers {
             if let Some(version) = entry.meta.versions.get_mut(number) {
                 changed |= change(version, cx.now());
             }
@@ -45,13 +49,13 @@ async fn change(
         if !changed {
             return Ok(Reply::empty());
         }
-        let mut changes = entry.changes(&at.path)?;
+        let mut changes = entry.changes(path)?;
         for (number, version) in &entry.meta.versions {
             if version.destroyed && numbers.contains(number) {
-                changes = changes.delete(&data_key(&at.path, *number));
+                changes = changes.delete(&data_key(path, *number));
             }
         }
-        if store.commit(cx, &at.path, changes, &mut turn).await? {
+        if store.commit(cx, path, changes, &mut turn).await? {
             return Ok(Reply::empty());
         }
     }
