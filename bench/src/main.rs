@@ -84,7 +84,9 @@ impl Bench {
             let each = (self.lessor.cpu() - before) / (lessor.rate * self.seconds * 1.2) * 1e3;
             let raw = postgres.pgbench(clients, self.seconds, "aB3-aB3-aB3-aB3-aB3-")?;
             let (ratio, share) = (lessor.rate / peer.rate, lessor.rate / raw);
-            println!("| 4096 rounds | {clients} | {peer} | {lessor} | {ratio:.2} | {raw:.0} | {share:.2} | {each:.2} |");
+            println!(
+                "| 4096 rounds | {clients} | {peer} | {lessor} | {ratio:.2} | {raw:.0} | {share:.2} | {each:.2} |"
+            );
         }
         for clients in CLIENTS {
             let ask: &Ask<'_> = &|_, _| ("GET", "database/creds/quick".into(), String::new());

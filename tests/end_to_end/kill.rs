@@ -5,6 +5,7 @@ use crate::targets::postgres::Postgres;
 use lessor_client::Request;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 16;
@@ -30,19 +31,27 @@ async fn a_killed_server_leaves_no_account_without_a_lease() {
     role(&lessor, "app", "1h").await;
     for round in 0..rounds() {
         let client = Arc::new(lessor.client());
+        let handed_out = Arc::new(AtomicUsize::new(0));
         let storm: Vec<_> = (0..CLIENTS)
             .map(|_| {
-                let client = Arc::clone(&client);
+                let (client, handed_out) = (Arc::clone(&client), Arc::clone(&handed_out));
                 tokio::spawn(async move {
                     let mut answers: Vec<Value> = Vec::new();
                     while let Ok(answer) = client.send(Request::get("team/db/creds/app")).await {
                         answers.push(answer.json.unwrap_or_default());
+                        handed_out.fetch_add(1, Ordering::Relaxed);
                     }
                     answers
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(700 + 37 * round as u64)).await;
+        let end = Instant::now() + Duration::from_secs(60);
+        while handed_out.load(Ordering::Relaxed) == 0 {
+            assert!(Instant::now() < end, "round {round}: the storm does not begin");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // In the middle of it, at another moment each time.
+        tokio::time::sleep(Duration::from_millis(500 + 37 * round as u64)).await;
         lessor = lessor.kill_and_restart().await;
         let mut answered = 0;
         for client in storm {

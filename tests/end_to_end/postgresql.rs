@@ -238,7 +238,7 @@ async fn names_with_quotes_and_foreign_letters_are_made_used_and_dropped_and_lon
         let mut session = postgres.as_named(&user, &password, "SELECT pg_sleep(60)").spawn().unwrap();
         until("the session is open", Duration::from_secs(5), || {
             postgres.lines(ROOT, ROOT_PASSWORD, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%sleep(60)'").len()
-                == 2
+                == 1
         })
         .await;
         lessor.write("sys/leases/revoke", json!({ "lease_id": answer["lease_id"], "sync": true })).await;
