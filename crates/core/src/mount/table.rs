@@ -196,7 +196,7 @@ impl Mounts {
             let entry = entry.ok_or_else(|| Error::invalid("no mount entry found"))?;
             let before = entry.options.clone();
             change(entry);
-            if entry.options == before { Ok(()) } else { self.factory(&entry.kind)?.retune(&before, &entry.options) }
+            if entry.options == before { Ok(()) } else { self.factories.of(entry)?.retune(&before, &entry.options) }
         })
         .await
     }
