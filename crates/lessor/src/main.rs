@@ -7,7 +7,13 @@ use std::sync::Arc;
 
 /// Every engine of this build; leaving one out is deleting its line.
 fn engines() -> Vec<Arc<dyn Factory>> {
-    vec![lessor_engine_aws::factory(), lessor_engine_database::factory(), Arc::new(lessor_engine_kv::KvFactory)]
+    vec![
+        lessor_engine_aws::factory(),
+        lessor_engine_database::factory(),
+        Arc::new(lessor_engine_kv::KvFactory),
+        lessor_engine_totp::factory(),
+        lessor_engine_transit::factory(),
+    ]
 }
 
 /// Every auth method of this build; leaving one out is deleting its line.
