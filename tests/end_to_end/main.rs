@@ -8,3 +8,4 @@ mod lessor;
 mod postgresql;
 mod seal;
 mod targets;
+mod transit;

@@ -51,31 +51,25 @@ pub(crate) fn decode_url(text: &str) -> Result<Vec<u8>> {
     URL.decode(text).map_err(|_| Error::invalid("the text is no url-safe base64 without padding"))
 }
 
-/// The offset Go's decoder reports: of a wrong character, of the start of a group that ends too early, or of what
-/// follows the padding.
+/// The offset Go's decoder reports: of a wrong character, of the start of a group that ends too early, of what stands
+/// where the second `=` has to be (less one), or of what follows the padding.
 fn fault(text: &[u8]) -> usize {
     let kept: Vec<(usize, u8)> =
         text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
-    for group in kept.chunks(4) {
-        for (within, (at, byte)) in group.iter().enumerate() {
-            let last = group.last().is_some_and(|(end, _)| kept.last().is_some_and(|(tail, _)| tail == end));
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => {}
-                b'=' if within == 2 && group.get(3).is_none() => return text.len(),
-                b'=' if within == 2 && group.get(3).is_some_and(|(_, next)| *next != b'=') => {
-                    return group.get(3).map_or(*at, |(next, _)| *next);
-                }
-                b'=' if within >= 2 && last => return *at,
-                // What follows the padding is wrong, not the padding.
-                b'=' if within >= 2 => return group.last().map_or(*at, |(end, _)| end + 1),
-                _ => return *at,
-            }
-        }
-        if group.len() < 4 {
-            return text.len() - group.len();
+    for (nth, (at, byte)) in kept.iter().enumerate() {
+        let next = |steps: usize| kept.get(nth + steps).copied();
+        match (byte, nth % 4) {
+            (b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/', _) => {}
+            (b'=', 2) => match next(1) {
+                None => return text.len(),
+                Some((_, b'=')) => return next(2).map_or(text.len(), |(behind, _)| behind),
+                Some((other, _)) => return other - 1,
+            },
+            (b'=', 3) => return next(1).map_or(text.len(), |(behind, _)| behind),
+            _ => return *at,
         }
     }
-    text.len()
+    text.len() - kept.len() % 4
 }
 
 /// Secret bytes as they are kept.
@@ -98,7 +92,9 @@ mod tests {
 
     #[test]
     fn errors_point_where_go_points() {
-        for (text, at) in [("!", 0), ("ab!d", 2), ("abc", 0), ("YWJjZ", 4), ("YQ=", 3), ("YQ==YQ==", 4), ("a b=", 1)] {
+        for (text, at) in
+            [("!", 0), ("ab!d", 2), ("abc", 0), ("YWJjZ", 4), ("YQ=", 3), ("YQ==YQ==", 4), ("a b=", 1), ("YQ=a", 2)]
+        {
             assert_eq!(decode(text), Err(Illegal(at)), "{text}");
         }
     }

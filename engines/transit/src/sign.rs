@@ -1,5 +1,5 @@
 //! `sign/` and `verify/`.
-use crate::asymmetric::{Marshaling, Message, Padding, Pair, Salt};
+use crate::asymmetric::{EdPair, Marshaling, Message, Padding, Pair, Salt};
 use crate::batch::{Item, Items, OnFailure};
 use crate::cipher::{incoming, tag, untag};
 use crate::derive;
@@ -132,7 +132,8 @@ impl Asked<'_> {
             other => return Err(Error::Invalid(format!("invalid marshaling type {other:?}"))),
         };
         let salt = salt(self.salt)?;
-        if hash.is_none() && (!self.prehashed || self.signature != "pkcs1v15") {
+        let hashes = key.kind.family() != Family::Ed25519;
+        if hashes && hash.is_none() && (!self.prehashed || self.signature != "pkcs1v15") {
             return Err(Error::invalid(
                 "hash_algorithm=none requires both prehashed=true and signature_algorithm=pkcs1v15",
             ));
@@ -182,13 +183,20 @@ fn context(item: &Item) -> Result<Vec<u8>> {
     encoding::decode(item.text("context")).map_err(|_| Error::invalid("failed to base64-decode context"))
 }
 
+fn derived(key: &Key, version: u64, context: &[u8]) -> Result<EdPair> {
+    derive::pair(key, version, context).map_err(|error| match error {
+        Error::Invalid(text) => Error::Invalid(format!("error deriving key: {text}")),
+        other => other,
+    })
+}
+
 fn sign_item(key: &Key, options: &Options, asked: i64, item: &Item) -> Result<Map<String, Value>> {
     let digest = options.digest(key, input(item, "missing input")?);
     let context = context(item)?;
     let version = key.outgoing(asked, "signing")?;
     let mut answer = Map::new();
     let signature = if key.derived {
-        let pair = derive::pair(key, version, &context)?;
+        let pair = derived(key, version, &context)?;
         answer.insert("public_key".to_owned(), json!(encoding::encode(pair.key())));
         pair.sign(&digest)?
     } else {
@@ -243,7 +251,7 @@ fn verify_item(key: &Key, options: &Options, item: &Item) -> Result<Map<String, 
     let version = incoming(key, "signature", version)?;
     let sent = options.decode(encoded)?;
     let valid = if key.derived {
-        derive::pair(key, version, &context)?.verify(&digest, &sent)
+        derived(key, version, &context)?.verify(&digest, &sent)
     } else {
         let pair = key.version(version)?.pair(key.kind)?;
         let signature = match &*pair {
