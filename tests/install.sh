@@ -5,6 +5,7 @@ missing=()
 ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing+=(postgresql)
 command -v psql > /dev/null || missing+=(postgresql-client)
 command -v curl > /dev/null || missing+=(curl)
+command -v openssl > /dev/null || missing+=(openssl)
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} != 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)

@@ -67,6 +67,13 @@ impl View {
         let Some(entry) = self.storage.get(&self.key(key)).await? else { return Ok(None) };
         Ok(Some((serde_json::from_slice(&entry.value)?, entry.version)))
     }
+    /// The version of what is under `key`: whether something read earlier still holds, without reading it again.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn version(&self, key: &str) -> Result<Option<Version>> {
+        Ok(self.storage.get(&self.key(key)).await?.map(|entry| entry.version))
+    }
     /// Stores `value` under `key`, whatever was there.
     ///
     /// # Errors

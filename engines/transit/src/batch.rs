@@ -1,7 +1,12 @@
 //! Requests with many items: how items are read, and what is answered when some of them fail.
+use crate::kind::Kind;
+use crate::store::beside;
 use lessor_engine::{Any, Error, Outcome, Reply, Result};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
+
+/// So many items keep nobody waiting.
+const QUICK: usize = 64;
 
 /// One thing to do. Fields that were not sent are `None`.
 #[derive(Default)]
@@ -130,8 +135,20 @@ impl Items {
         self.items.first().is_some_and(|item| !item.text("context").is_empty())
     }
 
-    /// Does the work for every item.
-    pub(crate) fn run(&self, mut work: impl FnMut(usize, &Item) -> Result<Map<String, Value>>) -> Results {
+    /// Does the work for every item, outside the runtime's threads where that takes long.
+    ///
+    /// # Errors
+    /// When the work broke off; what an item says is in the results.
+    pub(crate) async fn run(
+        self,
+        kind: Kind,
+        work: impl FnMut(usize, &Item) -> Result<Map<String, Value>> + Send + 'static,
+    ) -> Result<Results> {
+        let slow = kind.is_slow() || self.items.len() > QUICK;
+        beside(slow, move || Ok(self.run_here(work))).await
+    }
+
+    fn run_here(&self, mut work: impl FnMut(usize, &Item) -> Result<Map<String, Value>>) -> Results {
         let results = self.items.iter().enumerate().map(|(at, item)| work(at, item)).collect();
         let references = self.items.iter().map(|item| item.text("reference").to_owned()).collect();
         Results { results, references, many: self.many }

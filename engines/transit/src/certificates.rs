@@ -117,7 +117,7 @@ fn not_found(name: &str) -> String {
 pub(crate) async fn csr(keys: Arc<Keyring>, cx: Context, asked: Csr) -> Result<Reply> {
     let key = keys.need(&cx, &asked.name, &not_found(&asked.name)).await?;
     fits(&key)?;
-    beside(key.kind, move || {
+    beside(key.kind.is_slow(), move || {
         Ok(Reply::data(json!({ "name": key.name, "type": key.kind.name(), "csr": signed(&key, &asked)? })))
     })
     .await

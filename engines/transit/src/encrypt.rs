@@ -5,7 +5,7 @@ use crate::encoding;
 use crate::kind::Kind;
 use crate::record::{Key, random_bytes};
 use crate::settings;
-use crate::store::{Keyring, beside, generate};
+use crate::store::{Keyring, generate};
 use lessor_engine::{Any, Context, Error, Params, Reply, Result, Secret};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub(crate) struct DataKey {
 
 /// Whether the key is there: encrypting with one that is not creates it.
 pub(crate) async fn exists(keys: Arc<Keyring>, cx: Context, at: Named) -> Result<bool> {
-    Ok(keys.find(&cx, &at.name).await?.is_some())
+    keys.exists(&cx, &at.name).await
 }
 
 /// One item's bytes beside the text.
@@ -176,7 +176,7 @@ pub(crate) async fn encrypt(keys: Arc<Keyring>, cx: Context, asked: Encrypt) -> 
     items.same_context()?;
     let key = upserted(&keys, &cx, &asked, &items).await?;
     let on_failure = OnFailure::Refuse { partial: asked.partial_failure_response_code };
-    let results = items.run(|at, item| encrypt_item(&key, at, item, &item.bytes("plaintext")?));
+    let results = items.run(key.kind, move |at, item| encrypt_item(&key, at, item, &item.bytes("plaintext")?)).await?;
     results.reply(&json!({}), &on_failure)
 }
 
@@ -200,10 +200,8 @@ pub(crate) async fn decrypt(keys: Arc<Keyring>, cx: Context, asked: Decrypt) -> 
     let items = ciphertexts(&asked)?;
     items.require("ciphertext", "missing ciphertext to decrypt")?;
     let key = keys.need(&cx, &asked.name, NOT_FOUND).await?;
-    let results = beside(key.kind, move || {
-        Ok(items.run(|at, item| {
-            decrypt_item(&key, at, item).map(|plaintext| object("plaintext", &encoding::encode(&plaintext)))
-        }))
+    let results = items.run(key.kind, move |at, item| {
+        decrypt_item(&key, at, item).map(|plaintext| object("plaintext", &encoding::encode(&plaintext)))
     });
     let on_failure = OnFailure::Refuse { partial: asked.partial_failure_response_code };
     results.await?.reply(&json!({ "plaintext": "" }), &on_failure)
@@ -212,8 +210,8 @@ pub(crate) async fn decrypt(keys: Arc<Keyring>, cx: Context, asked: Decrypt) -> 
 pub(crate) async fn rewrap(keys: Arc<Keyring>, cx: Context, asked: Decrypt) -> Result<Reply> {
     let items = ciphertexts(&asked)?;
     let key = keys.need(&cx, &asked.name, NOT_FOUND).await?;
-    let results = beside(key.kind, move || {
-        Ok(items.run(|at, item| decrypt_item(&key, at, item).and_then(|text| encrypt_item(&key, at, item, &text))))
+    let results = items.run(key.kind, move |at, item| {
+        decrypt_item(&key, at, item).and_then(|text| encrypt_item(&key, at, item, &text))
     });
     results.await?.reply(&json!({}), &OnFailure::Ok)
 }

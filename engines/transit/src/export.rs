@@ -175,7 +175,7 @@ pub(crate) async fn export(keys: Arc<Keyring>, cx: Context, asked: Export) -> Re
     let (what, format) = (what(&asked.kind)?, format(&asked.format)?);
     let Some(key) = keys.find(&cx, &asked.name).await? else { return Ok(Reply::missing()) };
     allowed(&key, what)?;
-    beside(key.kind, move || {
+    beside(key.kind.is_slow(), move || {
         let mut exported = Map::new();
         for (number, version) in chosen(&key, &asked.version)? {
             exported.insert(number.to_string(), json!(export_version(&key, version, what, format)?));
@@ -194,7 +194,7 @@ pub(crate) async fn byok(keys: Arc<Keyring>, cx: Context, asked: Byok) -> Result
     }
     destination.in_use()?;
     source.in_use()?;
-    beside(destination.kind, move || {
+    beside(destination.kind.is_slow(), move || {
         let number = destination.outgoing(0, "key wrapping")?;
         let with = destination.version(number)?.pair(destination.kind);
         let Ok(Pair::Rsa(with)) = with.as_deref() else {

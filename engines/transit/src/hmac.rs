@@ -63,25 +63,27 @@ pub(crate) async fn generate(keys: Arc<Keyring>, cx: Context, asked: Hmac) -> Re
         let input = asked.input.as_ref().ok_or_else(|| Error::invalid("missing input for HMAC"))?;
         Ok(Item::default().with("input", input.expose()))
     })?;
-    let results = items.run(|_, item| {
+    let results = items.run(key.kind, move |_, item| {
         let mac = hash.hmac(&secret, &input(item, "missing input for HMAC")?);
         Ok(Map::from_iter([("hmac".to_owned(), json!(tag(version, &encoding::encode(&mac))))]))
     });
-    results.reply(&json!({}), &OnFailure::Ok)
+    results.await?.reply(&json!({}), &OnFailure::Ok)
 }
 
 /// Whether every item's `hmac` is that of its `input`.
 ///
 /// # Errors
 /// When the key is put aside.
-pub(crate) fn verify(key: &Key, hash: Hash, items: &Items) -> Result<Results> {
+pub(crate) async fn verify(key: Arc<Key>, hash: Hash, items: Items) -> Result<Results> {
     key.in_use()?;
-    Ok(items.run(|_, item| {
+    let kind = key.kind;
+    let work = move |_, item: &Item| {
         let input = input(item, "missing input")?;
         let tagged = item.get("hmac").ok_or_else(|| Error::invalid("missing hmac"))?;
-        let valid = is_hmac(key, hash, &input, tagged)?;
+        let valid = is_hmac(&key, hash, &input, tagged)?;
         Ok(Map::from_iter([("valid".to_owned(), json!(valid))]))
-    }))
+    };
+    items.run(kind, work).await
 }
 
 fn is_hmac(key: &Key, hash: Hash, input: &[u8], tagged: &str) -> Result<bool> {

@@ -94,7 +94,7 @@ impl Sent {
                 let hash = wrap::oaep(&hash)?;
                 let ciphertext = encoding::decode(&ciphertext)?;
                 let wrapping = keys.wrapping_key(cx).await?;
-                beside(wrapping.kind, move || {
+                beside(wrapping.kind.is_slow(), move || {
                     let with = wrapping.version(wrapping.latest())?.pair(wrapping.kind)?;
                     let Pair::Rsa(with) = &*with else {
                         return Err(Error::Internal("the wrapping key is no RSA key".to_owned()));

@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::hmac::{self, input};
 use crate::kind::Family;
 use crate::record::Key;
-use crate::store::{Keyring, beside};
+use crate::store::Keyring;
 use lessor_engine::{Any, Context, Error, Params, Reply, Result};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -230,15 +230,13 @@ pub(crate) async fn sign(keys: Arc<Keyring>, cx: Context, asked: Sign) -> Result
         Ok(Item::default().with("input", &asked.input).with("context", &asked.context))
     })?;
     let many = items.many;
-    let results = beside(key.kind, move || {
-        Ok(items.run(|_, item| {
-            let mut answer = sign_item(&key, &options, asked.key_version, item)?;
-            // In a batch it has another name.
-            if let Some(public_key) = answer.remove("public_key") {
-                answer.insert(if many { "publickey" } else { "public_key" }.to_owned(), public_key);
-            }
-            Ok(answer)
-        }))
+    let results = items.run(key.kind, move |_, item| {
+        let mut answer = sign_item(&key, &options, asked.key_version, item)?;
+        // In a batch it has another name.
+        if let Some(public_key) = answer.remove("public_key") {
+            answer.insert(if many { "publickey" } else { "public_key" }.to_owned(), public_key);
+        }
+        Ok(answer)
     });
     results.await?.reply(&json!({ "key_version": 0 }), &OnFailure::Ok)
 }
@@ -309,7 +307,7 @@ pub(crate) async fn verify(keys: Arc<Keyring>, cx: Context, asked: Verify) -> Re
     if let By::Hmac = by(&items)? {
         let key = keys.need(&cx, &asked.name, "encryption key not found").await?;
         let hash = Hash::named(name).ok_or_else(|| Error::Invalid(format!("invalid hash algorithm {name:?}")))?;
-        return hmac::verify(&key, hash, &items)?.reply(&blank, &OnFailure::Ok);
+        return hmac::verify(key, hash, items).await?.reply(&blank, &OnFailure::Ok);
     }
     let key = keys.need(&cx, &asked.name, "signature verification key not found").await?;
     if !key.kind.signs() {
@@ -324,6 +322,6 @@ pub(crate) async fn verify(keys: Arc<Keyring>, cx: Context, asked: Verify) -> Re
     }
     .parse(&key)?;
     key.in_use()?;
-    let results = beside(key.kind, move || Ok(items.run(|_, item| verify_item(&key, &options, item))));
+    let results = items.run(key.kind, move |_, item| verify_item(&key, &options, item));
     results.await?.reply(&blank, &OnFailure::Ok)
 }

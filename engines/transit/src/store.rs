@@ -7,7 +7,6 @@ use crate::record::{Key, KeyVersion};
 use crate::settings;
 use lessor_engine::{Changes, Context, Error, Result, Timestamp};
 use lessor_storage::Version;
-use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,13 +35,18 @@ impl Keyring {
         self.read(cx, &record(name)).await
     }
 
+    /// Whether there is a key of this name.
+    pub(crate) async fn exists(&self, cx: &Context, name: &str) -> Result<bool> {
+        Ok(cx.view.version(&record(name)).await?.is_some())
+    }
+
     /// The key of this name, or an error with this text.
     pub(crate) async fn need(&self, cx: &Context, name: &str, missing: &str) -> Result<Arc<Key>> {
         self.find(cx, name).await?.ok_or_else(|| Error::invalid(missing))
     }
 
     async fn read(&self, cx: &Context, at: &str) -> Result<Option<Arc<Key>>> {
-        let Some((_, version)) = cx.view.get_versioned::<IgnoredAny>(at).await? else {
+        let Some(version) = cx.view.version(at).await? else {
             self.cached().remove(at);
             return Ok(None);
         };
@@ -158,18 +162,18 @@ impl Keyring {
 /// # Errors
 /// When the system has no randomness.
 pub(crate) async fn generate(kind: Kind, key_size: usize, now: Timestamp) -> Result<KeyVersion> {
-    beside(kind, move || KeyVersion::generate(kind, key_size, now)).await
+    beside(kind.is_slow(), move || KeyVersion::generate(kind, key_size, now)).await
 }
 
-/// Runs work with keys of this kind, outside the runtime's threads where it is slow.
+/// Runs work outside the runtime's threads where it is slow.
 ///
 /// # Errors
 /// What the work says.
 pub(crate) async fn beside<T: Send + 'static>(
-    kind: Kind,
+    slow: bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    if !kind.is_slow() {
+    if !slow {
         return work();
     }
     let done = tokio::task::spawn_blocking(work).await;
