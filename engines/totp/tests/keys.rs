@@ -1,4 +1,5 @@
 //! Keys and codes through the paths.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Delete, List, Update};
 use lessor_storage::{MemoryStorage, Storage};
@@ -40,7 +41,7 @@ async fn a_key_made_here_is_answered_once_as_url_and_picture() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn codes_of_an_imported_key_are_those_of_the_rfc() {
+async fn codes_come_with_the_moment_they_end() {
     let totp = Totp::new();
     for (name, algorithm, digits, seed) in [
         ("sha1", "SHA1", 8, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),

@@ -25,7 +25,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub(crate) enum Pair {
     Ed25519(EdPair),
     Ecdsa(EcPair),
-    Rsa(RsaPair),
+    Rsa(Box<RsaPair>),
 }
 
 /// What is to be signed or was signed.
@@ -72,7 +72,7 @@ impl Pair {
         match kind.family() {
             Family::Ed25519 => EdPair::generate().map(Self::Ed25519),
             Family::Ecdsa(curve) => EcPair::generate(curve).map(Self::Ecdsa),
-            Family::Rsa(size) => RsaPair::generate(size).map(Self::Rsa),
+            Family::Rsa(size) => RsaPair::generate(size).map(|pair| Self::Rsa(Box::new(pair))),
             Family::Aead(_) | Family::Hmac => Err(mismatch(kind)),
         }
     }
@@ -87,7 +87,7 @@ impl Pair {
         match kind.family() {
             Family::Ed25519 => EdPair::from_pkcs8(der).map(Self::Ed25519),
             Family::Ecdsa(curve) => EcPair::from_pkcs8(curve, der).map(Self::Ecdsa),
-            Family::Rsa(size) => RsaPair::from_pkcs8(size, der).map(Self::Rsa),
+            Family::Rsa(size) => RsaPair::from_pkcs8(size, der).map(|pair| Self::Rsa(Box::new(pair))),
             Family::Aead(_) | Family::Hmac => Err(mismatch(kind)),
         }
     }
@@ -114,7 +114,7 @@ impl Pair {
         match kind.family() {
             Family::Ed25519 => EdPair::from_public(bits).map(Self::Ed25519),
             Family::Ecdsa(curve) => EcPair::from_point(curve, bits).map(Self::Ecdsa),
-            Family::Rsa(size) => RsaPair::from_public(size, der).map(Self::Rsa),
+            Family::Rsa(size) => RsaPair::from_public(size, der).map(|pair| Self::Rsa(Box::new(pair))),
             Family::Aead(_) | Family::Hmac => Err(mismatch(kind)),
         }
     }

@@ -168,7 +168,9 @@ fn export_version(key: &Key, version: &KeyVersion, what: What, format: Format) -
 }
 
 fn answer(key: &Key, keys: Map<String, Value>) -> Reply {
-    Reply::data(json!({ "name": key.name, "type": key.kind.name(), "keys": keys }))
+    let mut data = json!({ "name": key.name, "type": key.kind.name() });
+    data["keys"] = Value::Object(keys);
+    Reply::data(data)
 }
 
 pub(crate) async fn export(keys: Arc<Keyring>, cx: Context, asked: Export) -> Result<Reply> {

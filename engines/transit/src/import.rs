@@ -7,7 +7,7 @@ use crate::portable::check_len;
 use crate::record::{Key, KeyVersion};
 use crate::store::{Keyring, beside};
 use crate::wrap;
-use lessor_engine::{Any, Context, Error, Params, Reply, Result, Seconds};
+use lessor_engine::{Any, Context, Error, Params, Reply, Result, Seconds, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -78,45 +78,59 @@ impl Sent {
         matches!(self, Self::Wrapped { .. })
     }
 
-    /// The version that was sent.
-    async fn version(self, keys: &Keyring, cx: &Context, kind: Kind) -> Result<KeyVersion> {
-        let now = cx.now();
+    /// What was sent, unwrapped.
+    async fn open(self, keys: &Keyring, cx: &Context, kind: Kind) -> Result<Opened> {
         match self {
             Self::Public(_) if !kind.is_asymmetric() => {
                 Err(Error::invalid("provided type does not support public_key import"))
             }
-            Self::Public(text) => {
-                let bad = || Error::invalid("error parsing public key: not in PEM format");
-                let (_, der) = unpem(&text).ok_or_else(bad)?;
-                KeyVersion::asymmetric(Pair::from_public(kind, &der)?, now)
-            }
+            Self::Public(text) => Ok(Opened::Public(text)),
             Self::Wrapped { ciphertext, hash } => {
                 let hash = wrap::oaep(&hash)?;
                 let ciphertext = encoding::decode(&ciphertext)?;
                 let wrapping = keys.wrapping_key(cx).await?;
-                beside(wrapping.kind.is_slow(), move || {
+                let unwrapped = beside(true, move || {
                     let with = wrapping.version(wrapping.latest())?.pair(wrapping.kind)?;
                     let Pair::Rsa(with) = &*with else {
                         return Err(Error::Internal("the wrapping key is no RSA key".to_owned()));
                     };
-                    unwrapped(kind, &wrap::unwrap(with, hash, &ciphertext)?, now)
-                })
-                .await
+                    wrap::unwrap(with, hash, &ciphertext)
+                });
+                unwrapped.await.map(Opened::Private)
             }
         }
     }
 }
 
-fn unwrapped(kind: Kind, bytes: &Zeroizing<Vec<u8>>, now: lessor_engine::Timestamp) -> Result<KeyVersion> {
-    if kind.is_asymmetric() {
-        return KeyVersion::asymmetric(Pair::from_pkcs8(kind, bytes)?, now);
+/// An unwrapped key.
+enum Opened {
+    /// Bytes, or PKCS #8.
+    Private(Zeroizing<Vec<u8>>),
+    /// PEM.
+    Public(String),
+}
+
+impl Opened {
+    /// The version of a key that it makes.
+    async fn version(self, kind: Kind, now: Timestamp) -> Result<KeyVersion> {
+        beside(kind.is_slow(), move || match self {
+            Self::Public(text) => {
+                let bad = || Error::invalid("error parsing public key: not in PEM format");
+                let (_, der) = unpem(&text).ok_or_else(bad)?;
+                KeyVersion::asymmetric(Pair::from_public(kind, &der)?, now)
+            }
+            Self::Private(der) if kind.is_asymmetric() => KeyVersion::asymmetric(Pair::from_pkcs8(kind, &der)?, now),
+            Self::Private(bytes) => {
+                check_len(kind, bytes.len())?;
+                let mut version = KeyVersion::symmetric(&bytes, now)?;
+                if kind == Kind::Hmac {
+                    version.hmac = version.private.clone();
+                }
+                Ok(version)
+            }
+        })
+        .await
     }
-    check_len(kind, bytes.len())?;
-    let mut version = KeyVersion::symmetric(bytes, now)?;
-    if kind == Kind::Hmac {
-        version.hmac = version.private.clone();
-    }
-    Ok(version)
 }
 
 pub(crate) async fn wrapping_key(keys: Arc<Keyring>, cx: Context, (): ()) -> Result<Reply> {
@@ -149,7 +163,11 @@ pub(crate) async fn import(keys: Arc<Keyring>, cx: Context, asked: Import) -> Re
             "unable to import only the public key of a derived key: contexts need the private half",
         ));
     }
-    let version = sent.version(&keys, &cx, kind).await?;
+    let version = sent.open(&keys, &cx, kind).await?.version(kind, cx.now()).await;
+    let version = version.map_err(|error| match error {
+        Error::Invalid(text) => Error::Invalid(format!("error importing key: {text}")),
+        other => other,
+    })?;
     let mut key = Key::new(&asked.name, kind);
     if kind == Kind::Hmac {
         key.key_size = version.secret()?.len();
@@ -230,7 +248,7 @@ pub(crate) async fn import_version(keys: Arc<Keyring>, cx: Context, asked: Impor
             "unable to import only the public key of a derived key: contexts need the private half",
         ));
     }
-    let sent = sent.version(&keys, &cx, kind).await?;
+    let sent = sent.open(&keys, &cx, kind).await?.version(kind, cx.now()).await?;
     let changed = keys.change(&cx, &asked.name, |key| {
         if key.kind != kind {
             return Err(Error::invalid("the key was replaced meanwhile: import the version again"));

@@ -100,7 +100,7 @@ struct Asked<'a> {
 }
 
 /// The digest a request names, in the order of precedence.
-fn hash_name<'a>(names: [&'a str; 3]) -> &'a str {
+fn hash_name(names: [&str; 3]) -> &str {
     names.into_iter().find(|name| !name.is_empty()).unwrap_or(DEFAULT_HASH)
 }
 

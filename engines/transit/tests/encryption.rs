@@ -1,4 +1,5 @@
 //! Encrypting and decrypting through the paths.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Read, Update};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
 //! Key material on its way in and out.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Read, Update};
 use serde_json::{Value, json};
