@@ -228,3 +228,69 @@ pub(crate) fn check_len(kind: Kind, len: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cipher::{Around, decrypt, encrypt};
+    use crate::record::KeyVersion;
+    use lessor_engine::Timestamp;
+    use serde_json::{Value, json};
+
+    fn key(kind: Kind, size: usize) -> Key {
+        let mut key = Key::new("k", kind);
+        key.key_size = size;
+        key.push(KeyVersion::generate(kind, size, Timestamp::UNIX_EPOCH).unwrap());
+        key
+    }
+
+    /// A backup of the key after a change to its JSON.
+    fn changed(key: &Key, change: impl Fn(&mut Value)) -> Result<Key> {
+        let text = Backup::of(key).unwrap().write().unwrap();
+        let mut json: Value = serde_json::from_slice(&encoding::decode(&text).unwrap()).unwrap();
+        change(&mut json);
+        Backup::read(&encoding::encode(json.to_string().as_bytes())).and_then(Backup::into_key)
+    }
+
+    #[test]
+    fn vaults_hmac_keys_are_told_from_openbaos_xchacha_keys() {
+        let hmac = changed(&key(Kind::Hmac, 48), |json| json["policy"]["type"] = json!(11)).unwrap();
+        assert_eq!((hmac.kind, hmac.key_size), (Kind::Hmac, 48));
+        let chacha = changed(&key(Kind::XChaCha20, 0), |_| {}).unwrap();
+        assert_eq!(chacha.kind, Kind::XChaCha20);
+    }
+
+    #[test]
+    fn keys_of_the_first_derivation_still_decrypt_what_they_encrypted() {
+        let mut old = key(Kind::Aes256, 0);
+        (old.derived, old.kdf) = (true, Kdf::HmacCounter);
+        let around = Around { context: b"context", ..Around::default() };
+        let sealed = encrypt(&old, 1, &around, b"secret").unwrap();
+        let restored = changed(&old, |json| assert_eq!(json["policy"]["kdf"], 0)).unwrap();
+        assert_eq!(decrypt(&restored, &around, &sealed).unwrap().as_slice(), b"secret");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        let refused = |change: fn(&mut Value)| changed(&key(Kind::Aes256, 0), change).err().unwrap().to_string();
+        assert!(refused(|json| json["policy"]["type"] = json!(77)).contains("key type 77"));
+        assert!(refused(|json| json["policy"]["kdf"] = json!(7)).contains("key derivation 7"));
+        assert!(refused(|json| json["policy"]["version_template"] = json!("x{{version}}")).contains("template"));
+        let convergent = |json: &mut Value| {
+            json["policy"]["convergent_encryption"] = json!(true);
+            json["policy"]["convergent_version"] = json!(2);
+        };
+        assert!(refused(convergent).contains("convergent encryption version 2"));
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let refused = |change: fn(&mut Value)| changed(&key(Kind::Aes256, 0), change).is_err();
+        assert!(refused(|json| json["policy"]["latest_version"] = json!(2)));
+        assert!(refused(|json| json["policy"]["latest_version"] = json!(0)));
+        assert!(refused(|json| json["policy"]["min_decryption_version"] = json!(5)));
+        assert!(refused(|json| json["policy"]["keys"]["1"]["key"] = json!("AAAA")));
+        assert!(refused(|json| json["policy"]["keys"]["9"] = json["policy"]["keys"]["1"].clone()));
+        assert!(refused(|json| json["policy"] = json!({})));
+    }
+}
