@@ -58,48 +58,82 @@ pub(crate) enum Family {
     Hmac,
 }
 
-/// Name, number in backups (that of Vault's `keysutil`), algorithm.
-const KINDS: [(Kind, &str, u32, Family); 12] = [
-    (Kind::Aes256, "aes256-gcm96", 0, Family::Aead(Aead::Aes256)),
-    (Kind::P256, "ecdsa-p256", 1, Family::Ecdsa(Curve::P256)),
-    (Kind::Ed25519, "ed25519", 2, Family::Ed25519),
-    (Kind::Rsa2048, "rsa-2048", 3, Family::Rsa(KeySize::Rsa2048)),
-    (Kind::Rsa4096, "rsa-4096", 4, Family::Rsa(KeySize::Rsa4096)),
-    (Kind::ChaCha20, "chacha20-poly1305", 5, Family::Aead(Aead::ChaCha20)),
-    (Kind::P384, "ecdsa-p384", 6, Family::Ecdsa(Curve::P384)),
-    (Kind::P521, "ecdsa-p521", 7, Family::Ecdsa(Curve::P521)),
-    (Kind::Aes128, "aes128-gcm96", 8, Family::Aead(Aead::Aes128)),
-    (Kind::Rsa3072, "rsa-3072", 9, Family::Rsa(KeySize::Rsa3072)),
-    (Kind::Hmac, "hmac", 10, Family::Hmac),
-    (Kind::XChaCha20, "xchacha20-poly1305", 11, Family::Aead(Aead::XChaCha20)),
+const ALL: [Kind; 12] = [
+    Kind::Aes128,
+    Kind::Aes256,
+    Kind::ChaCha20,
+    Kind::XChaCha20,
+    Kind::Ed25519,
+    Kind::P256,
+    Kind::P384,
+    Kind::P521,
+    Kind::Rsa2048,
+    Kind::Rsa3072,
+    Kind::Rsa4096,
+    Kind::Hmac,
 ];
 
 impl Kind {
     /// The kind a client names.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        KINDS.iter().find(|row| row.1 == name).map(|row| row.0)
+        ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// The kind of a backup.
     pub(crate) fn numbered(number: u32) -> Option<Self> {
-        KINDS.iter().find(|row| row.2 == number).map(|row| row.0)
-    }
-
-    fn row(self) -> &'static (Self, &'static str, u32, Family) {
-        // Every kind has its row; the test below walks them all.
-        KINDS.iter().find(|row| row.0 == self).unwrap_or(&KINDS[0])
+        ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     pub(crate) fn name(self) -> &'static str {
-        self.row().1
+        match self {
+            Self::Aes128 => "aes128-gcm96",
+            Self::Aes256 => "aes256-gcm96",
+            Self::ChaCha20 => "chacha20-poly1305",
+            Self::XChaCha20 => "xchacha20-poly1305",
+            Self::Ed25519 => "ed25519",
+            Self::P256 => "ecdsa-p256",
+            Self::P384 => "ecdsa-p384",
+            Self::P521 => "ecdsa-p521",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+            Self::Hmac => "hmac",
+        }
     }
 
+    /// Its number in backups: that of OpenBao's `keysutil`, and but for `hmac` of Vault's.
     pub(crate) fn number(self) -> u32 {
-        self.row().2
+        match self {
+            Self::Aes256 => 0,
+            Self::P256 => 1,
+            Self::Ed25519 => 2,
+            Self::Rsa2048 => 3,
+            Self::Rsa4096 => 4,
+            Self::ChaCha20 => 5,
+            Self::P384 => 6,
+            Self::P521 => 7,
+            Self::Aes128 => 8,
+            Self::Rsa3072 => 9,
+            Self::Hmac => 10,
+            Self::XChaCha20 => 11,
+        }
     }
 
     pub(crate) fn family(self) -> Family {
-        self.row().3
+        match self {
+            Self::Aes128 => Family::Aead(Aead::Aes128),
+            Self::Aes256 => Family::Aead(Aead::Aes256),
+            Self::ChaCha20 => Family::Aead(Aead::ChaCha20),
+            Self::XChaCha20 => Family::Aead(Aead::XChaCha20),
+            Self::Ed25519 => Family::Ed25519,
+            Self::P256 => Family::Ecdsa(Curve::P256),
+            Self::P384 => Family::Ecdsa(Curve::P384),
+            Self::P521 => Family::Ecdsa(Curve::P521),
+            Self::Rsa2048 => Family::Rsa(KeySize::Rsa2048),
+            Self::Rsa3072 => Family::Rsa(KeySize::Rsa3072),
+            Self::Rsa4096 => Family::Rsa(KeySize::Rsa4096),
+            Self::Hmac => Family::Hmac,
+        }
     }
 
     /// Encrypts and decrypts.
@@ -170,27 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_row_of_its_own() {
-        let kinds = [
-            Kind::Aes128,
-            Kind::Aes256,
-            Kind::ChaCha20,
-            Kind::XChaCha20,
-            Kind::Ed25519,
-            Kind::P256,
-            Kind::P384,
-            Kind::P521,
-            Kind::Rsa2048,
-            Kind::Rsa3072,
-            Kind::Rsa4096,
-            Kind::Hmac,
-        ];
-        assert_eq!(kinds.len(), KINDS.len());
-        for kind in kinds {
-            assert_eq!(kind.row().0, kind);
+    fn names_and_numbers_lead_back_to_their_kind() {
+        for kind in ALL {
             assert_eq!(Kind::named(kind.name()), Some(kind));
             assert_eq!(Kind::numbered(kind.number()), Some(kind));
+            // What clients send is what is stored.
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
+        assert_eq!(Kind::named("des"), None);
+        assert_eq!(Kind::numbered(12), None);
     }
 }

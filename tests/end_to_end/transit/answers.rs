@@ -42,7 +42,9 @@ fn comparable(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("ciphertext" | "hmac", Value::String(text)) => json!(tagged(text, true)),
         ("signature", Value::String(text)) => json!(tagged(text, false)),
-        ("plaintext" | "random_bytes" | "publickey", Value::String(text)) if text.len() > 9 => json!(text.len()),
+        ("random_bytes" | "publickey", Value::String(text)) => json!(text.len()),
+        // Data keys are longer than what the questions encrypt, which has to come back as it was.
+        ("plaintext", Value::String(text)) if text.len() > 20 => json!(text.len()),
         ("backup" | "barcode", Value::String(_)) => json!("a long text"),
         ("csr" | "public_key" | "certificate_chain", Value::String(text)) => json!(text.lines().next().map(str::len)),
         ("creation_time" | "time" | "generated" | "expire_time", _) => json!("a time"),
