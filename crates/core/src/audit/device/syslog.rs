@@ -2,7 +2,8 @@
 use super::{DeviceError, Options, Sink};
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const INFO: u8 = 6;
 const FACILITIES: [(&str, u8); 20] = [
@@ -35,6 +36,14 @@ pub(super) struct Syslog {
     socket: UnixDatagram,
 }
 
+fn connect(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    // A daemon that does not read leaves its queue full.
+    socket.set_write_timeout(Some(Duration::from_secs(2)))?;
+    Ok(socket)
+}
+
 impl Syslog {
     /// The daemon behind `/dev/log`, or behind `socket_path` where that is given.
     pub(super) fn open(options: &Options) -> Result<Self, DeviceError> {
@@ -45,14 +54,14 @@ impl Syslog {
         })?;
         let tag = options.get("tag").map_or("vault", String::as_str);
         let path = PathBuf::from(options.get("socket_path").map_or("/dev/log", String::as_str));
-        let socket = UnixDatagram::unbound().and_then(|socket| socket.connect(&path).map(|()| socket));
+        let socket = connect(&path);
         let socket = socket.map_err(|source| DeviceError::Open { target: path.display().to_string(), source })?;
         let head = format!("<{}>{tag}[{}]: ", code * 8 + INFO, std::process::id());
         Ok(Self { path, head, socket })
     }
     fn connect(&mut self) -> io::Result<()> {
-        self.socket = UnixDatagram::unbound()?;
-        self.socket.connect(&self.path)
+        self.socket = connect(&self.path)?;
+        Ok(())
     }
 }
 
