@@ -5,6 +5,8 @@ mod aws;
 mod differential_engines;
 mod kill;
 mod lessor;
+mod policy;
+mod policy_fuzz;
 mod postgresql;
 mod seal;
 mod targets;

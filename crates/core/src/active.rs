@@ -7,6 +7,7 @@ use crate::locks::Locks;
 use crate::mount::{Mounted, Mounts};
 use crate::namespace::Namespaces;
 use crate::password_policies::StoredPolicies;
+use crate::policy::Policies;
 use crate::revocation::Lanes;
 use crate::settings::Settings;
 use crate::token::Tokens;
@@ -37,6 +38,8 @@ pub struct Active {
     pub namespaces: Namespaces,
     /// Audit devices.
     pub audit: Audit,
+    /// What tokens may do.
+    pub policies: Policies,
     /// One at a time per lease, token and rotation.
     pub locks: Locks,
     /// When commits of concurrent issues leave.

@@ -7,6 +7,7 @@ use crate::lease::pace::Paces;
 use crate::locks::Locks;
 use crate::mount::{Factories, Mounts};
 use crate::namespace::Namespaces;
+use crate::policy::Policies;
 use crate::revocation::Lanes;
 use crate::seal::{self, SealConfig, SealKind, SealStore};
 use crate::settings::Settings;
@@ -233,6 +234,7 @@ impl Core {
             mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
             audit: Audit::load(Arc::clone(&storage)).await?,
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
+            policies: Policies::new(Arc::clone(&storage)),
             locks: Locks::default(),
             paces: Paces::default(),
             lanes: Lanes::default(),

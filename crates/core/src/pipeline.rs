@@ -10,12 +10,11 @@ use crate::lease::issue::Issued;
 use crate::lockout::Suspect;
 use crate::mount::Mounted;
 use crate::node::Core;
-use crate::policy;
 use crate::request::Request;
 use crate::response::Response;
 use crate::status;
 use caller::Session;
-use lessor_engine::path::{Access, Matched};
+use lessor_engine::path::Matched;
 use lessor_engine::{Caller, Connection, Error, Operation, Result, Secret};
 use place::Place;
 use shape::{inject_data, refused, wrapped};
@@ -49,14 +48,12 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     let place = Place::find(active, &request);
     let session = caller::identify(active, &request, place.access()).await?;
     request.operation = operation(active, &request, &place, &session).await?;
-    let allowed = match (&session.token, place.access()) {
-        (_, Access::Open) => true,
-        (Some(token), _) => request.help || policy::allows(token, request.operation, &request.path),
-        (None, _) => false,
-    };
+    let token = session.token.as_deref();
+    let decision = active.decide(token, None, &mut request, place.access()).await?;
     let subject = |request| Subject {
         request,
-        token: session.token.as_deref(),
+        token,
+        decision: &decision,
         mount: place.mounted.as_ref().map(|mounted| &mounted.entry),
         time: active.now(),
         namespace: &session.namespace,
@@ -64,11 +61,12 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     };
     active.audit.write(|| Line::request(&subject(&request))).await?;
     let mut issued = None;
-    let mut response = if !allowed {
+    let mut response = if !decision.allowed {
         wrapped(403, "permission denied")
     } else {
         match run(active, &request, &session, &place).await {
-            Ok(done) => {
+            Ok(mut done) => {
+                decision.filter(&request, &mut done.response)?;
                 issued = done.issued;
                 match request.wrap_ttl {
                     Some(ttl) => answer::wrap(active, &request, ttl, done.response, done.accessor).await?,

@@ -1,41 +1,33 @@
-//! Whether a token may do what it asks. Written policies come with a later version: until then `root` may do
-//! everything, and every other token what the built-in `default` policy allows.
-use crate::token::Token;
-use lessor_engine::Operation;
+//! What a token may do: policies in HCL or JSON, compiled once and asked by every request.
+//!
+//! [`parse`] reads a policy's text into typed rules, [`Acl::compile`] turns the rules of a token's policies into one
+//! table, and [`Acl::decide`] asks it. [`Policies`] keeps the texts in storage and the tables in memory.
+mod acl;
+mod builtin;
+mod capability;
+mod check;
+mod decision;
+mod entry;
+mod error;
+mod parameters;
+mod parse;
+mod pattern;
+mod prefixes;
+mod rule;
+mod store;
+mod template;
 
-/// The paths of Vault's `default` policy that exist here, with what it grants on them.
-const DEFAULT: &[(&str, &[&str])] = &[
-    ("auth/token/lookup-self", &["read"]),
-    ("auth/token/renew-self", &["update"]),
-    ("auth/token/revoke-self", &["update"]),
-    ("sys/capabilities-self", &["update"]),
-    ("sys/leases/lookup", &["update"]),
-    ("sys/leases/renew", &["update"]),
-    ("sys/renew", &["update"]),
-    ("sys/wrapping/wrap", &["update"]),
-    ("sys/wrapping/unwrap", &["update"]),
-];
+#[cfg(test)]
+mod tests;
 
-/// The capabilities of a token on a path, sorted; `["root"]`, or `["deny"]` for none.
-pub fn capabilities(token: &Token, path: &str) -> Vec<&'static str> {
-    if token.is_root() {
-        return vec!["root"];
-    }
-    let has_default = token.policies.iter().any(|policy| policy == "default");
-    if token.is_wrapping() {
-        return if path == "sys/wrapping/unwrap" { vec!["update"] } else { vec!["deny"] };
-    }
-    let granted = DEFAULT.iter().find(|(allowed, _)| has_default && *allowed == path);
-    granted.map_or_else(|| vec!["deny"], |(_, capabilities)| capabilities.to_vec())
-}
-
-/// Whether the token has the `sudo` capability on a path.
-pub fn has_sudo(token: &Token, _path: &str) -> bool {
-    token.is_root()
-}
-
-/// Whether the operation is allowed.
-pub fn allows(token: &Token, operation: Operation, path: &str) -> bool {
-    let granted = capabilities(token, path);
-    granted.contains(&"root") || granted.contains(&operation.word())
-}
+pub use acl::{Acl, Source};
+pub use builtin::{DEFAULT, RESPONSE_WRAPPING};
+pub use capability::{Capabilities, Capability};
+pub use decision::{Ask, Decision, Granting};
+pub use entry::{Change, Entry};
+pub use error::PolicyError;
+pub use parameters::Parameters;
+pub use parse::parse;
+pub use rule::{Permissions, Policy, Rule};
+pub use store::Policies;
+pub use template::{PathTemplate, Switches};

@@ -1,6 +1,8 @@
 //! Core's own endpoints, declared like any engine's: `sys/` and `auth/token/`.
+mod acl_policies;
 mod audit;
 mod audit_headers;
+mod capabilities;
 mod cubbyhole;
 mod keyring;
 mod leases;
@@ -20,6 +22,7 @@ mod wrapping;
 use crate::active::Active;
 use crate::mount::Mounted;
 use crate::node::Core;
+use crate::policy::Acl;
 use crate::token::Token;
 use lessor_engine::{Context, Error, Paths, Result};
 use std::sync::{Arc, Weak};
@@ -46,6 +49,11 @@ impl System {
         let found = found.filter(|found| !cx.caller.token.is_empty() && found.token.num_uses >= 0);
         found.map(|found| Arc::new(found.token)).ok_or_else(|| Error::Forbidden("permission denied".into()))
     }
+    /// What the caller may do.
+    async fn acl(&self, cx: &Context) -> Result<Arc<Acl>> {
+        let token = self.caller(cx).await?;
+        self.active()?.acl(&token, None).await
+    }
 }
 
 /// The mounts that are always there.
@@ -61,6 +69,8 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         audit::declare,
         audit_headers::declare,
         policies::declare,
+        acl_policies::declare,
+        capabilities::declare,
         keyring::declare,
         remount::declare,
         reconcile::declare,

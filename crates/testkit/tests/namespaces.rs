@@ -105,3 +105,25 @@ async fn a_locked_namespace_answers_nobody_until_it_is_unlocked() {
     node.write("sys/namespaces/api-lock/unlock/team", json!({ "unlock_key": key })).await;
     assert_eq!(ask(&node, "team/", ROOT, Read, "sys/mounts", Value::Null).await.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_has_policies_of_its_own_and_they_go_with_it() {
+    let node = World::new(Vec::new()).initialise().await;
+    let text = |word: &str| json!({ "policy": format!("path \"sys/mounts\" {{ capabilities = [\"{word}\"] }}") });
+    let status = async |token: &str| node.ask_as(token, Operation::Read, "team/sys/mounts", Value::Null).await.status;
+    for granted in [true, false] {
+        node.write("sys/namespaces/team", json!({})).await;
+        if granted {
+            node.write("team/sys/policies/acl/p", text("read")).await;
+        }
+        node.write("sys/policies/acl/p", text("deny")).await;
+        let body = node.write("team/auth/token/create", json!({ "policies": ["p"] })).await;
+        let unknown = json!(["Policy \"p\" does not exist"]);
+        assert_eq!(body["warnings"], if granted { Value::Null } else { unknown });
+        let token = body["auth"]["client_token"].as_str().unwrap();
+        assert_eq!(status(token).await, if granted { 200 } else { 403 });
+        let outside = node.ask_as(token, Operation::Read, "sys/mounts", Value::Null).await;
+        assert_eq!(outside.status, 403);
+        node.ask(Operation::Delete, "sys/namespaces/team", Value::Null).await;
+    }
+}

@@ -1,5 +1,6 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
+pub mod bao;
 pub mod peer;
 pub mod postgres;
 

@@ -1,6 +1,7 @@
 //! What is written, with every text of the payload replaced by a keyed hash.
 use super::headers::Headers;
 use crate::mount::Entry;
+use crate::policy::Decision;
 use crate::request::Request;
 use crate::response::Response;
 use crate::token::Token;
@@ -16,6 +17,8 @@ pub struct Subject<'a> {
     pub request: &'a Request,
     /// The caller, once known.
     pub token: Option<&'a Token>,
+    /// What the policies say.
+    pub decision: &'a Decision,
     /// The mount that was asked.
     pub mount: Option<&'a Entry>,
     /// When.
@@ -229,6 +232,7 @@ fn auth(of: &Subject<'_>) -> Value {
         "display_name": token.display_name,
         "policies": token.policies,
         "token_policies": token.policies,
+        "policy_results": of.decision.audited(),
         "entity_id": if token.entity_id.is_empty() { Value::Null } else { json!(token.entity_id) },
         "token_type": token.kind.word(),
         "token_ttl": token.creation_ttl,

@@ -20,6 +20,7 @@ impl Active {
             self.unmount(&mounted.entry.uuid, How::Wait).await?;
         }
         self.remove_below(&keys::namespace(path)).await?;
+        self.policies.changed().await?;
         self.namespaces.remove(path).await
     }
 }

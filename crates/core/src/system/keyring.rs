@@ -7,10 +7,10 @@ use std::time::Duration;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     paths
-        .path("seal", "Seals the node.", |path| path.write(seal))
-        .path("step-down", "Gives up leadership; there is none to give up.", |path| path.write(step_down))
-        .path("rotate", "Adds a key to the barrier's keyring.", |path| path.write(rotate))
-        .path("rotate/keyring", "Adds a key to the barrier's keyring.", |path| path.write(rotate))
+        .path("seal", "Seals the node.", |path| path.write(seal).sudo())
+        .path("step-down", "Gives up leadership; there is none to give up.", |path| path.write(step_down).sudo())
+        .path("rotate", "Adds a key to the barrier's keyring.", |path| path.write(rotate).sudo())
+        .path("rotate/keyring", "Adds a key to the barrier's keyring.", |path| path.write(rotate).sudo())
         .path("key-status", "Shows the barrier's current key.", |path| path.read(key_status))
 }
 

@@ -14,28 +14,31 @@ const LISTED: usize = 10_000;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     paths
-        .path("leases", "Lists irrevocable leases.", |path| path.read(irrevocable))
+        .path("leases", "Lists irrevocable leases.", |path| path.read(irrevocable).sudo())
         .path("leases/count", "Counts irrevocable leases by mount.", |path| path.read(count))
         .path("leases/tidy", "Ends leases whose token is gone.", |path| path.write(tidy))
-        .path("leases/pause", "Stops revocation until it is resumed.", |path| path.write(pause))
-        .path("leases/resume", "Starts revocation after a paused start.", |path| path.write(resume))
-        .path("leases/lookup", "Shows a lease.", |path| path.write(lookup).list(list))
-        .path("leases/lookup/{prefix*}", "Lists leases.", |path| path.list(list))
+        .path("leases/pause", "Stops revocation until it is resumed.", |path| path.write(pause).sudo())
+        .path("leases/resume", "Starts revocation after a paused start.", |path| path.write(resume).sudo())
+        .path("leases/lookup/", "Lists leases.", |path| path.list(list).sudo())
+        .path("leases/lookup", "Shows a lease.", |path| path.write(lookup))
+        .path("leases/lookup/{prefix+}", "Lists leases.", |path| path.list(list).sudo())
         .path("leases/renew", "Renews a lease.", |path| path.write(renew))
         .path("leases/renew/{lease_id+}", "Renews a lease.", |path| path.write(renew))
         .path("leases/revoke", "Revokes a lease.", |path| path.write(revoke))
         .path("leases/revoke/{lease_id+}", "Revokes a lease.", |path| path.write(revoke))
-        .path("leases/revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| path.write(revoke_prefix))
+        .path("leases/revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| {
+            path.write(revoke_prefix).sudo()
+        })
         .path("leases/revoke-force/{prefix+}", "Revokes all leases below a prefix, ignoring failures.", |path| {
-            path.write(revoke_force)
+            path.write(revoke_force).sudo()
         })
         .path("renew", "Renews a lease.", |path| path.write(renew))
         .path("renew/{lease_id+}", "Renews a lease.", |path| path.write(renew))
         .path("revoke", "Revokes a lease.", |path| path.write(revoke))
         .path("revoke/{lease_id+}", "Revokes a lease.", |path| path.write(revoke))
-        .path("revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| path.write(revoke_prefix))
+        .path("revoke-prefix/{prefix+}", "Revokes all leases below a prefix.", |path| path.write(revoke_prefix).sudo())
         .path("revoke-force/{prefix+}", "Revokes all leases below a prefix, ignoring failures.", |path| {
-            path.write(revoke_force)
+            path.write(revoke_force).sudo()
         })
 }
 

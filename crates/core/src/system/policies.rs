@@ -1,9 +1,8 @@
-//! `sys/policies/password` and `sys/capabilities-self`.
+//! `sys/policies/password`.
 use super::System;
 use crate::password_policies::StoredPolicies;
-use crate::policy;
-use lessor_engine::{CommaList, Context, Error, Params, PasswordPolicies, Paths, Reply, Result};
-use serde_json::{Map, json};
+use lessor_engine::{Context, Error, Params, PasswordPolicies, Paths, Reply, Result};
+use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
@@ -13,7 +12,6 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
             path.read(read).write(write).delete(delete)
         })
         .path("policies/password/{name}/generate", "Makes a password.", |path| path.read(generate))
-        .path("capabilities-self", "Shows what the caller may do.", |path| path.write(capabilities))
 }
 
 fn policies(system: &System, cx: &Context) -> Result<StoredPolicies> {
@@ -64,33 +62,4 @@ async fn write(system: Arc<System>, cx: Context, write: Write) -> Result<Reply> 
     }
     policies(&system, &cx)?.write(&write.name, &write.policy).await?;
     Ok(Reply::empty())
-}
-
-#[derive(Params)]
-struct Capabilities {
-    /// Paths to tell about.
-    paths: CommaList,
-    /// Legacy name of `paths`.
-    path: CommaList,
-    /// Ignored: the caller's own token counts.
-    #[param(secret)]
-    token: String,
-}
-
-async fn capabilities(system: Arc<System>, cx: Context, asked: Capabilities) -> Result<Reply> {
-    drop(asked.token);
-    let paths = if asked.paths.is_empty() { asked.path } else { asked.paths };
-    if paths.is_empty() {
-        return Err(Error::invalid("paths must be supplied"));
-    }
-    let token = system.caller(&cx).await?;
-    let mut data = Map::new();
-    for path in paths.iter() {
-        let granted = json!(policy::capabilities(&token, path));
-        if paths.len() == 1 {
-            data.insert("capabilities".to_owned(), granted.clone());
-        }
-        data.insert(path.clone(), granted);
-    }
-    Ok(Reply::data(data.into()))
 }

@@ -5,7 +5,9 @@ use lessor_engine::{Context, Error, Params, Paths, Reply, Result};
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
-    paths.path("reconcile/{path+}", "Compares a platform with the leases of a mount.", |path| path.write(reconcile))
+    paths.path("reconcile/{path+}", "Compares a platform with the leases of a mount.", |path| {
+        path.write(reconcile).sudo()
+    })
 }
 
 #[derive(Params)]

@@ -9,8 +9,10 @@ use zeroize::Zeroizing;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     paths
-        .path("rekey/init", "Begins, shows and cancels a rekey.", |path| path.read(status).write(begin).delete(cancel))
-        .path("rekey/update", "Takes one of the present key shares.", |path| path.write(update))
+        .path("rekey/init", "Begins, shows and cancels a rekey.", |path| {
+            path.read(status).write(begin).delete(cancel).sudo()
+        })
+        .path("rekey/update", "Takes one of the present key shares.", |path| path.write(update).sudo())
 }
 
 fn show(status: &RekeyStatus) -> Value {

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
-    paths.path("remount", "Moves a mount.", |path| path.write(remount)).path(
+    paths.path("remount", "Moves a mount.", |path| path.write(remount).sudo()).path(
         "remount/status/{id}",
         "Tells how a move goes.",
         |path| path.read(status),

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
-    paths.path("internal/ui/mounts", "Shows the mounts the caller can reach.", |path| path.read(all)).path(
+    paths.path("internal/ui/mounts", "Shows the mounts the caller can reach.", |path| path.read(all).open()).path(
         "internal/ui/mounts/{path+}",
         "Shows the mount that a path lies in.",
-        |path| path.read(one),
+        |path| path.read(one).open(),
     )
 }
 
@@ -26,24 +26,34 @@ fn show(mounted: &Mounted) -> Value {
         "external_entropy_access": false,
         "local": entry.local,
         "options": if entry.options.is_empty() { Value::Null } else { json!(entry.options) },
-        "path": entry.path,
+        "path": entry.path.strip_prefix("auth/").unwrap_or(&entry.path),
         "seal_wrap": entry.seal_wrap,
         "type": entry.kind,
         "uuid": entry.uuid,
     })
 }
 
+/// What a mount shows to somebody without a token.
+fn show_unauthenticated(mounted: &Mounted) -> Value {
+    let entry = &mounted.entry;
+    let options = if entry.options.is_empty() { Value::Null } else { json!(entry.options) };
+    json!({ "type": entry.kind, "description": entry.description, "options": options })
+}
+
+/// Everybody may ask: without a token about the mounts that are visible to all, with one about those in its reach too.
 async fn all(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
-    let active = system.active()?;
-    let reachable = system.caller(&cx).await?.is_root();
+    let acl = if cx.caller.token.is_empty() { None } else { Some(system.acl(&cx).await?) };
     let mut shown = json!({ "auth": {}, "secret": {} });
-    for mounted in
-        active.mounts.of(&cx.namespace).iter().filter(|m| reachable || m.entry.config.listing_visibility == "unauth")
-    {
+    for mounted in system.active()?.mounts.of(&cx.namespace) {
         let path = &mounted.entry.path;
+        let reached = acl.as_ref().is_some_and(|acl| acl.reaches_below(&format!("{}{path}", cx.namespace)));
+        if !reached && mounted.entry.config.listing_visibility != "unauth" {
+            continue;
+        }
+        let entry = if acl.is_some() { show(&mounted) } else { show_unauthenticated(&mounted) };
         match path.strip_prefix("auth/") {
-            Some(path) => shown["auth"][path] = show(mounted),
-            None => shown["secret"][path] = show(mounted),
+            Some(path) => shown["auth"][path] = entry,
+            None => shown["secret"][path] = entry,
         }
     }
     Ok(Reply::data(shown))
@@ -55,9 +65,11 @@ struct At {
     path: String,
 }
 
+/// A mount out of reach is answered like one that does not exist.
 async fn one(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
-    let reachable = system.caller(&cx).await?.is_root();
-    let mounted = system.active()?.mounts.find(&cx.namespace, &at.path).filter(|_| reachable);
+    let acl = system.acl(&cx).await?;
+    let reached = |mounted: &Arc<Mounted>| acl.reaches_below(&format!("{}{}", cx.namespace, mounted.entry.path));
+    let mounted = system.active()?.mounts.find(&cx.namespace, &at.path).filter(reached);
     let Some(mounted) = mounted else {
         return Err(Error::Forbidden(format!(
             "preflight capability check returned 403, please ensure client's policies grant access to path \"{}/\"",

@@ -2,7 +2,6 @@
 use super::super::System;
 use super::roles::{Role, read_role};
 use crate::lease::ttl::{Bounds, effective};
-use crate::policy;
 use crate::token::record::fresh_text;
 use crate::token::{Kind, Token};
 use jiff::Timestamp;
@@ -228,7 +227,9 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
     if parent.num_uses != 0 {
         return Err(Error::invalid("restricted use token cannot generate child tokens"));
     }
-    let sudo = policy::has_sudo(&parent, &format!("auth/token/{}", cx.path));
+    let active = system.active()?;
+    let here = format!("{}auth/token/{}", cx.namespace, cx.path);
+    let sudo = active.acl(&parent, None).await?.allows_sudo(&here);
     for (asked, what) in [
         (!create.id.is_empty(), "specify token id"),
         (create.no_parent && role.is_none(), "create orphan token"),
@@ -277,7 +278,11 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
         namespace: cx.namespace.clone(),
         ..Token::new(now, path(cx, role))
     };
-    let active = system.active()?;
+    for name in &token.policies {
+        if !active.policies.exists(&cx.namespace, name, now).await? {
+            limits.warnings.push(format!("Policy {name:?} does not exist"));
+        }
+    }
     let suffix = active.namespace_suffix(&cx.namespace);
     let (token, text) = match (kind, chosen) {
         (Kind::Service, chosen) => {
