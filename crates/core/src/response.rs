@@ -1,13 +1,52 @@
 //! An answer as core gives it, and the one envelope all of them share.
+use lessor_engine::Raw;
 use serde_json::{Map, Value, json};
+
+/// What an answer holds.
+#[derive(Clone, Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    None,
+    /// JSON.
+    Json(Value),
+    /// Bytes with a content type of their own.
+    Raw(Raw),
+}
+
+impl Body {
+    /// The JSON, where it is JSON.
+    pub fn json(&self) -> Option<&Value> {
+        if let Self::Json(value) = self { Some(value) } else { None }
+    }
+    /// The JSON, to change it.
+    pub fn json_mut(&mut self) -> Option<&mut Value> {
+        if let Self::Json(value) = self { Some(value) } else { None }
+    }
+    /// The JSON, or null for everything else.
+    pub fn into_value(self) -> Value {
+        if let Self::Json(value) = self { value } else { Value::Null }
+    }
+}
+
+/// Bodies hold secrets: only their kind is shown.
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Json(_) => f.write_str("Json(..)"),
+            Self::Raw(raw) => raw.fmt(f),
+        }
+    }
+}
 
 /// What goes back to the caller.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The body; `None` is an empty one.
-    pub body: Option<Value>,
+    /// The body.
+    pub body: Body,
     /// Sent as `Retry-After` on 429, in seconds.
     pub retry_after: Option<u64>,
 }
@@ -34,11 +73,15 @@ pub struct Envelope {
 impl Response {
     /// 204.
     pub fn empty() -> Self {
-        Self { status: 204, body: None, retry_after: None }
+        Self { status: 204, body: Body::None, retry_after: None }
     }
     /// A body without the envelope.
     pub fn bare(status: u16, body: Value) -> Self {
-        Self { status, body: Some(body), retry_after: None }
+        Self { status, body: Body::Json(body), retry_after: None }
+    }
+    /// Bytes as they are.
+    pub fn raw(status: u16, raw: Raw) -> Self {
+        Self { status, body: Body::Raw(raw), retry_after: None }
     }
     /// `{"errors":[…]}`.
     pub fn error(status: u16, message: impl Into<String>) -> Self {

@@ -37,6 +37,6 @@ pub use field::{
 pub use jiff::Timestamp;
 pub use lessor_engine_derive::Params;
 pub use path::{Access, Operation, PathSpec, PathTable, Paths};
-pub use reply::{Issue, LeaseView, Outcome, Reply};
+pub use reply::{Issue, LeaseView, Outcome, Raw, Reply};
 pub use secret::Secret;
 pub use view::{Changes, View};

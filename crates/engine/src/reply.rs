@@ -15,6 +15,21 @@ pub struct Issue {
     pub renewable: bool,
 }
 
+/// Bytes that go to the caller as they are: a certificate list, a snapshot, metrics.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// The `Content-Type`.
+    pub content_type: String,
+    /// The body.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Raw({}, {} bytes)", self.content_type, self.bytes.len())
+    }
+}
+
 /// The kinds of answer.
 pub enum Outcome {
     /// 204, or 200 when there are warnings.
@@ -31,6 +46,8 @@ pub enum Outcome {
     Login(Box<Login>),
     /// A JSON body without the envelope.
     Bare(Value),
+    /// Bytes without the envelope, with a content type of their own.
+    Raw(Raw),
     /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
     Rotate(String),
 }
@@ -110,6 +127,10 @@ impl Reply {
     /// A body without the envelope.
     pub fn bare(status: u16, body: Value) -> Self {
         Self { status: Some(status), ..Outcome::Bare(body).into() }
+    }
+    /// Bytes as they are.
+    pub fn raw(content_type: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Outcome::Raw(Raw { content_type: content_type.into(), bytes }).into()
     }
     /// Only the `auth` part of the envelope.
     pub fn auth(auth: Value) -> Self {

@@ -5,7 +5,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Request as HttpRequest, Response as HttpResponse, StatusCode, header};
 use lessor_core::node::Core;
 use lessor_core::request::Request;
-use lessor_core::response::Response;
+use lessor_core::response::{Body as Content, Response};
 use lessor_engine::{Fields, Operation, Secret, duration};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn decode(path: &str) -> Result<String, Response> {
     let decoded = percent_decode_str(path).decode_utf8();
     let decoded = decoded.map_err(|_| Response::error(400, "the path is no UTF-8"))?;
     if decoded.chars().any(char::is_control) {
-        return Err(Response { status: 400, body: None, retry_after: None });
+        return Err(Response { status: 400, ..Response::empty() });
     }
     if decoded.split('/').any(|segment| segment == "..") {
         return Err(Response::error(400, "relative paths not supported"));
@@ -164,18 +164,24 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Response> {
 
 fn write(answer: &Response, head: bool) -> HttpResponse<Body> {
     let body = match &answer.body {
-        Some(value) if !head => {
+        _ if head => Body::empty(),
+        Content::Json(value) => {
             let mut text = value.to_string();
             text.push('\n');
             Body::from(text)
         }
-        _ => Body::empty(),
+        Content::Raw(raw) => Body::from(raw.bytes.clone()),
+        Content::None => Body::empty(),
     };
     let mut response = HttpResponse::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    let kind = match &answer.body {
+        Content::Raw(raw) => header::HeaderValue::from_str(&raw.content_type).ok(),
+        _ => None,
+    };
+    headers.insert(header::CONTENT_TYPE, kind.unwrap_or(header::HeaderValue::from_static("application/json")));
     headers.insert(
         header::STRICT_TRANSPORT_SECURITY,
         header::HeaderValue::from_static("max-age=31536000; includeSubDomains"),

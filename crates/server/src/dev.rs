@@ -45,7 +45,7 @@ pub async fn start(core: &Arc<Core>, options: &Options) -> Result<Dev, String> {
     };
     let answer = core.handle(request).await;
     if answer.status >= 300 {
-        return Err(format!("secret/ was not mounted: {}", answer.body.unwrap_or_default()));
+        return Err(format!("secret/ was not mounted: {}", answer.body.into_value()));
     }
     Ok(Dev { token: done.root_token, share })
 }

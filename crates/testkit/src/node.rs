@@ -100,7 +100,7 @@ impl Node {
     /// The names below a path; none is fine.
     pub async fn list(&self, path: &str) -> Vec<String> {
         let answer = self.ask(Operation::List, path, Value::Null).await;
-        let body = answer.body.unwrap_or_default();
+        let body = answer.body.into_value();
         let keys = body["data"]["keys"].as_array().cloned().unwrap_or_default();
         keys.iter().map(|key| key.as_str().unwrap().to_owned()).collect()
     }
@@ -132,7 +132,7 @@ pub fn request(operation: Operation, path: &str, fields: Value) -> Request {
 
 /// The body of an answer that has to be a success.
 pub fn ok(path: &str, answer: Response) -> Value {
-    let body = answer.body.unwrap_or_default();
+    let body = answer.body.into_value();
     assert!(answer.status < 300, "{path}: {} {body}", answer.status);
     body
 }

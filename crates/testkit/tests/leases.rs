@@ -29,7 +29,7 @@ fn id(answer: &Value) -> String {
 }
 
 fn error(answer: lessor_core::response::Response) -> (u16, String) {
-    let body = answer.body.unwrap_or_default();
+    let body = answer.body.into_value();
     (answer.status, body["errors"][0].as_str().unwrap_or_default().to_owned())
 }
 
@@ -79,12 +79,12 @@ async fn an_outage_delays_revocation_and_the_return_of_the_target_ends_everythin
     let tries = cloud.calls("revoke");
     assert!(tries < 30, "a dead target was asked {tries} times");
     let count = node.ask(Operation::Read, "sys/leases/count", json!({ "type": "irrevocable" })).await;
-    assert_eq!(count.body.unwrap()["data"]["lease_count"], 700);
+    assert_eq!(count.body.into_value()["data"]["lease_count"], 700);
     cloud.set_down(false);
     seconds(5).await;
     assert_eq!(cloud.live().len(), 0);
     let count = node.ask(Operation::Read, "sys/leases/count", json!({ "type": "irrevocable" })).await;
-    assert_eq!(count.body.unwrap()["data"]["lease_count"], 0);
+    assert_eq!(count.body.into_value()["data"]["lease_count"], 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn a_refused_revocation_is_listed_after_six_attempts_and_tried_for_ever() 
     let name = answer["data"]["username"].as_str().unwrap().to_owned();
     cloud.refuse(&name, true);
     seconds(3600 + 3600).await;
-    let listed = node.ask(Operation::Read, "sys/leases", json!({ "type": "irrevocable" })).await.body.unwrap();
+    let listed = node.ask(Operation::Read, "sys/leases", json!({ "type": "irrevocable" })).await.body.into_value();
     assert_eq!(listed["data"]["leases"][0]["lease_id"], answer["lease_id"]);
     assert_eq!(listed["data"]["leases"][0]["error"], "out of retries: the platform refuses");
     let renew = node.ask(Operation::Update, "sys/leases/renew", json!({ "lease_id": id(&answer) })).await;

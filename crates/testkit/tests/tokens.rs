@@ -20,7 +20,7 @@ fn text(auth: &Value) -> &str {
 }
 
 fn error(answer: &Response) -> String {
-    answer.body.as_ref().unwrap()["errors"].to_string()
+    answer.body.json().unwrap()["errors"].to_string()
 }
 
 #[tokio::test(start_paused = true)]

@@ -118,7 +118,7 @@ impl Line {
     }
     /// The line of an answer.
     pub fn response(of: &Subject<'_>, response: &Response) -> Self {
-        let body = response.body.as_ref();
+        let body = response.body.json();
         let part = |name: &str| body.and_then(|body| body.get(name)).cloned().unwrap_or_default();
         let lease = part("lease_id");
         let secret = lease.as_str().filter(|id| !id.is_empty()).map(|id| json!({ "lease_id": id }));

@@ -70,6 +70,7 @@ pub async fn answer(
             404
         }
         Outcome::Bare(body) => return Ok(Done::plain(Response::bare(status.unwrap_or(200), body))),
+        Outcome::Raw(raw) => return Ok(Done::plain(Response::raw(status.unwrap_or(200), raw))),
         Outcome::Issue(issue) => {
             let mut leased = active.issue(order(session, mounted, cx, *issue, request)?).await?;
             leased.lease.shown_id().clone_into(&mut envelope.lease_id);
@@ -130,7 +131,7 @@ pub async fn wrap(
     response: Response,
     accessor: Option<String>,
 ) -> Result<Response, Refusal> {
-    let body = response.body.as_ref().filter(|body| body.get("request_id").is_some() && body["wrap_info"].is_null());
+    let body = response.body.json().filter(|body| body.get("request_id").is_some() && body["wrap_info"].is_null());
     let (200, Some(body)) = (response.status, body) else { return Ok(response) };
     let wrap = Wrap { body, ttl, path: &request.path, namespace: &request.namespace, accessor };
     Ok(active.wrap(wrap).await?)

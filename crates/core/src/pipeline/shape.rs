@@ -43,7 +43,7 @@ pub fn inject_data(path: &str, response: &mut Response) {
     if response.status != 200 || !path.starts_with("sys/") || !INJECTED.iter().any(|prefix| at(prefix)) {
         return;
     }
-    let Some(Value::Object(body)) = &mut response.body else { return };
+    let Some(Value::Object(body)) = response.body.json_mut() else { return };
     let Some(Value::Object(data)) = body.get("data").cloned() else { return };
     let mut all = data;
     for (name, value) in std::mem::take(body) {

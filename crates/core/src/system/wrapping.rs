@@ -78,5 +78,5 @@ async fn rewrap(system: Arc<System>, cx: Context, given: Given) -> Result<Reply>
         accessor: None,
     };
     let answer = active.wrap(wrap).await?;
-    Ok(Reply::bare(200, answer.body.unwrap_or_default()))
+    Ok(Reply::bare(200, answer.body.into_value()))
 }
