@@ -6,4 +6,4 @@ mod record;
 mod table;
 
 pub use record::{Line, Subject};
-pub use table::{Audit, DeviceEntry};
+pub use table::{Audit, Declared, DeviceEntry};

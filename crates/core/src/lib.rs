@@ -5,6 +5,7 @@
 pub mod active;
 pub mod audit;
 pub mod barrier;
+pub mod cors;
 
 pub mod cubbyhole;
 mod glob;

@@ -1,6 +1,6 @@
 //! The node: sealed or not, and the way from one to the other.
 use crate::active::Active;
-use crate::audit::Audit;
+use crate::audit::{Audit, Declared};
 use crate::barrier::{Barrier, Key};
 use crate::lease::Store;
 use crate::lease::pace::Paces;
@@ -44,6 +44,7 @@ pub struct Core {
     barrier: Arc<Barrier>,
     seals: SealStore,
     active: RwLock<Option<Unsealed>>,
+    declared: RwLock<Vec<Declared>>,
     change: Mutex<Progress>,
     pub(crate) rekey: Mutex<Option<crate::rekey::Rekey>>,
 }
@@ -87,12 +88,14 @@ impl Core {
     /// A sealed node.
     pub fn new(parts: Parts) -> Arc<Self> {
         let barrier = Arc::new(Barrier::new(Arc::clone(&parts.storage)));
+        let declared = parts.settings.audit.clone();
         Arc::new(Self {
             settings: Arc::new(parts.settings.clone()),
             seals: SealStore::new(Arc::clone(&parts.storage)),
             barrier,
             parts,
             active: RwLock::default(),
+            declared: RwLock::new(declared),
             change: Mutex::default(),
             rekey: Mutex::default(),
         })
@@ -221,18 +224,34 @@ impl Core {
         drop(progress);
         self.activate(root).await
     }
+    fn declared(&self) -> Vec<Declared> {
+        self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Replaces the audit devices that the configuration file declares, now and at every later unsealing.
+    ///
+    /// # Errors
+    /// What [`Audit::declare`] says.
+    pub async fn declare_audit(&self, declared: Vec<Declared>) -> Result<()> {
+        if let Some(unsealed) = self.unsealed() {
+            unsealed.active.audit.declare(&declared).await?;
+        }
+        *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
+        Ok(())
+    }
     async fn activate(self: &Arc<Self>, root: Key) -> Result<()> {
         self.barrier.unseal(&root).await?;
         let storage = Arc::clone(&self.barrier) as Arc<dyn Storage>;
         let parts = &self.parts;
         let builtin = system::mounts(self);
+        let audit = Audit::load(Arc::clone(&storage)).await?;
+        audit.declare(&self.declared()).await?;
         let active = Arc::new(Active {
             clock: Arc::clone(&parts.clock),
             settings: Arc::clone(&self.settings),
             leases: Store::new(Arc::clone(&storage)),
             tokens: Tokens::load(Arc::clone(&storage)).await?,
             mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
-            audit: Audit::load(Arc::clone(&storage)).await?,
+            audit,
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             policies: Policies::new(Arc::clone(&storage)),
             locks: Locks::default(),

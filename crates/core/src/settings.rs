@@ -1,4 +1,11 @@
 //! What an operator decides before the start.
+mod lockout;
+mod telemetry;
+
+pub use lockout::{Lockout, Lockouts};
+pub use telemetry::TelemetryConfig;
+
+use crate::audit::Declared;
 use std::time::Duration;
 
 /// Fixed for the life of the process.
@@ -20,6 +27,20 @@ pub struct Settings {
     pub concurrency: usize,
     /// Bound of one call to a platform.
     pub platform_timeout: Duration,
+    /// Where clients reach this node, a full URL; empty when nobody said.
+    pub api_addr: String,
+    /// Serves `sys/raw`.
+    pub raw_storage_endpoint: bool,
+    /// Serves `sys/internal/inspect`.
+    pub introspection_endpoint: bool,
+    /// Serves the web UI.
+    pub ui: bool,
+    /// `user_lockout`.
+    pub lockouts: Lockouts,
+    /// Audit devices that the configuration file declares, at the start.
+    pub audit: Vec<Declared>,
+    /// `telemetry`.
+    pub telemetry: TelemetryConfig,
 }
 
 /// 768 hours, Vault's default and maximum.
@@ -36,6 +57,13 @@ impl Default for Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: 16,
             platform_timeout: Duration::from_secs(90),
+            api_addr: String::new(),
+            raw_storage_endpoint: false,
+            introspection_endpoint: false,
+            ui: false,
+            lockouts: Lockouts::default(),
+            audit: Vec::new(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }

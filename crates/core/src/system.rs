@@ -3,6 +3,7 @@ mod acl_policies;
 mod audit;
 mod audit_headers;
 mod capabilities;
+mod config;
 mod cubbyhole;
 mod keyring;
 mod leases;
@@ -77,6 +78,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         rekey::declare,
         rotation::declare,
         ui::declare,
+        config::declare,
     ] {
         paths = declare(paths);
     }

@@ -2,6 +2,7 @@
 use super::device::Device;
 use super::record::{Line, Shape, hash};
 use crate::audit::headers::Headers;
+use crate::mount::entry::folder;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use lessor_engine::{Error, Result};
@@ -28,6 +29,40 @@ pub struct DeviceEntry {
     pub local: bool,
     /// The key of its hashes, hexadecimal.
     pub salt: String,
+    /// Stands in the configuration file, and can be changed there alone.
+    #[serde(default)]
+    pub declared: bool,
+}
+
+/// A device that the configuration file declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// With or without a trailing slash.
+    pub path: String,
+    /// `file`.
+    pub kind: String,
+    /// For people.
+    pub description: String,
+    /// `file_path`, `mode`, `log_raw`.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Declared {
+    fn entry(&self, salt: String) -> DeviceEntry {
+        DeviceEntry {
+            path: folder(&self.path),
+            kind: self.kind.clone(),
+            description: self.description.clone(),
+            options: self.options.clone(),
+            local: false,
+            salt,
+            declared: true,
+        }
+    }
+    fn is(&self, entry: &DeviceEntry) -> bool {
+        let same = self.kind == entry.kind && self.description == entry.description && self.options == entry.options;
+        same && folder(&self.path) == entry.path
+    }
 }
 
 struct Open {
@@ -115,13 +150,44 @@ impl Audit {
         self.install(devices);
         Ok(())
     }
+    /// Makes the declared devices exactly these; devices that were enabled through the API stay. A device that is
+    /// declared as before keeps its salt and its open file.
+    ///
+    /// # Errors
+    /// When a path is taken, a file cannot be opened, or storage fails: then nothing changes.
+    pub async fn declare(&self, declared: &[Declared]) -> Result<()> {
+        let _one = self.change.lock().await;
+        let before = self.devices();
+        let mut devices: Vec<Arc<Open>> = before.iter().filter(|open| !open.entry.declared).cloned().collect();
+        for device in declared {
+            if devices.iter().any(|open| open.entry.path == folder(&device.path)) {
+                return Err(Error::invalid(format!("audit device {}: path already in use", folder(&device.path))));
+            }
+            devices.push(match before.iter().find(|open| open.entry.declared && device.is(&open.entry)) {
+                Some(open) => Arc::clone(open),
+                None => Arc::new(Open::new(device.entry(hex::encode(crate::barrier::Key::random()?.expose())))?),
+            });
+        }
+        let unchanged = devices.len() == before.len()
+            && devices.iter().all(|open| before.iter().any(|other| Arc::ptr_eq(open, other)));
+        if unchanged {
+            return Ok(());
+        }
+        let (_, expect) = self.read().await?;
+        self.store(&devices, expect).await?;
+        self.install(devices);
+        Ok(())
+    }
     /// Disables a device; unknown is success.
     ///
     /// # Errors
-    /// When storage fails.
+    /// When it is declared in the configuration file, or storage fails.
     pub async fn disable(&self, path: &str) -> Result<()> {
         let _one = self.change.lock().await;
         let mut devices = self.devices().to_vec();
+        if devices.iter().any(|open| open.entry.path == path && open.entry.declared) {
+            return Err(Error::invalid("the device is declared in the configuration file: remove it there"));
+        }
         devices.retain(|open| open.entry.path != path);
         let (_, expect) = self.read().await?;
         self.store(&devices, expect).await?;

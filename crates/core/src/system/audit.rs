@@ -44,7 +44,15 @@ struct Enable {
 
 async fn enable(system: Arc<System>, cx: Context, enable: Enable) -> Result<Reply> {
     let Enable { path, kind, description, options, local } = enable;
-    let entry = DeviceEntry { path: folder(&path), kind, description, options: options.0, local, salt: String::new() };
+    let entry = DeviceEntry {
+        path: folder(&path),
+        kind,
+        description,
+        options: options.0,
+        local,
+        salt: String::new(),
+        declared: false,
+    };
     system.active()?.audit.enable(entry, cx.now()).await?;
     Ok(Reply::empty())
 }
