@@ -67,7 +67,7 @@ impl Active {
     }
 
     fn lockout_config(&self, entry: &Entry) -> LockoutConfig {
-        entry.config.user_lockout_config.clone().unwrap_or_default()
+        entry.config.user_lockout_config.clone().unwrap_or_else(|| self.settings.lockouts.of(&entry.kind).clone())
     }
 
     async fn failures_of(&self, suspect: &Suspect) -> Result<Option<Failures>> {

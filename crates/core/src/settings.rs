@@ -2,7 +2,7 @@
 mod lockout;
 mod telemetry;
 
-pub use lockout::{Lockout, Lockouts};
+pub use lockout::Lockouts;
 pub use telemetry::TelemetryConfig;
 
 use crate::audit::Declared;

@@ -23,17 +23,18 @@ fn methods() -> Vec<Arc<dyn Factory>> {
 
 async fn server(args: ServerArgs) -> Result<(), String> {
     let stored = args.token_path.clone().filter(|_| args.dev && !args.dev_no_store_token);
-    if args.dev_tls || args.log_file.is_some() {
-        return Err("-dev-tls and -log-file are not part of this version".to_owned());
-    }
     let options = Options {
         config_paths: args.config_paths,
         dev: args.dev,
         dev_root_token: args.dev_root_token_id,
         dev_address: args.dev_listen_address,
         dev_kv_v1: args.dev_kv_v1,
+        dev_tls: args.dev_tls,
+        dev_tls_cert_dir: args.dev_tls_cert_dir,
         log_level: args.log_level,
         log_format: args.log_format,
+        log_file: args.log_file,
+        ..Options::default()
     };
     let announce = |text: &str, token: Option<&str>| {
         use std::io::Write;

@@ -1,58 +1,91 @@
 //! `/v1/`: HTTP in, [`lessor_core::request::Request`] on, HTTP out.
+use crate::answer::{Answer, finish, redirect, render};
+use crate::body::receive;
+use crate::edge::Edge;
+use crate::forwarded::{self, Peer};
+use crate::headers::{handed_on, namespace, text, token, wrap_ttl};
 use crate::parameters::{body, query};
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, Method, Request as HttpRequest, Response as HttpResponse, StatusCode, header};
-use lessor_core::node::Core;
+use crate::path::{Cleaned, clean};
+use crate::{cors, redact, request_log};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request as HttpRequest};
 use lessor_core::request::Request;
-use lessor_core::response::{Body as Content, Response};
-use lessor_engine::{Fields, Operation, Secret, duration};
-use percent_encoding::percent_decode_str;
+use lessor_core::response::Response;
+use lessor_engine::{Fields, Operation};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-const MAX_BODY: usize = 33_554_432;
-const MAX_TOKEN: usize = 8192;
-const MAX_DURATION: Duration = Duration::from_secs(90);
-
-/// The service: one handler for every path, because paths are data.
-pub fn router(core: Arc<Core>) -> axum::Router {
-    axum::Router::new().fallback(handle).with_state(core)
+/// Answers one request; whatever is wrong with it is an answer too.
+pub async fn handle(edge: &Edge, peer: &Peer, request: HttpRequest<Incoming>) -> Answer {
+    let started = Instant::now();
+    let (parts, payload) = request.into_parts();
+    let mut answer = match cors::check(&edge.core, &parts.method, &parts.headers).await {
+        Ok(cors::Verdict::Preflight(answer)) => answer,
+        Ok(cors::Verdict::Serve(allowed)) => {
+            let mut answer = serve(edge, peer, &parts, payload).await;
+            answer.headers_mut().extend(allowed);
+            answer
+        }
+        Err(refusal) => render(refusal, false),
+    };
+    if let Some(namespace) = parts.headers.get("x-vault-namespace") {
+        answer.headers_mut().insert("x-vault-namespace", namespace.clone());
+    }
+    finish(edge, &mut answer);
+    request_log::completed(edge, peer, &parts, answer.status(), started);
+    answer
 }
 
-async fn handle(State(core): State<Arc<Core>>, request: HttpRequest<Body>) -> HttpResponse<Body> {
-    let head = request.method() == Method::HEAD;
-    let namespace = request.headers().get("x-vault-namespace").cloned();
-    let answer = match read(request).await {
+async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> Answer {
+    let path = match admitted(edge, parts) {
+        Ok(Cleaned::Path(path)) => path,
+        Ok(Cleaned::Elsewhere(path)) => return redirect(&path, parts.uri.query()),
+        Err(refusal) => return render(refusal, false),
+    };
+    let unauthenticated = redact::applies(&path);
+    let mut response = match read(edge, peer, parts, path, payload).await {
         // Dropping the request when its time is over revokes what it may have been given.
-        Ok(request) => match tokio::time::timeout(MAX_DURATION, core.handle(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Response::error(500, "context deadline exceeded"),
-        },
+        Ok(request) => {
+            match tokio::time::timeout(edge.listener.limits.request_duration, edge.core.handle(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Response::error(500, "context deadline exceeded"),
+            }
+        }
         Err(refusal) => refusal,
     };
-    let mut response = write(&answer, head);
-    if let Some(namespace) = namespace {
-        response.headers_mut().insert("x-vault-namespace", namespace);
+    if unauthenticated {
+        redact::blank(edge.listener.redact, &mut response);
     }
-    response
+    render(response, parts.method == Method::HEAD)
 }
 
-async fn read(request: HttpRequest<Body>) -> Result<Request, Response> {
-    let (parts, payload) = request.into_parts();
-    let path = parts.uri.path().strip_prefix("/v1/").ok_or_else(Response::missing)?;
-    let path = decode(path)?;
+/// What is refused before anything of it is read.
+fn admitted(edge: &Edge, parts: &Parts) -> Result<Cleaned, Response> {
+    if edge.listener.require_request_header && !parts.headers.contains_key("x-vault-request") {
+        return Err(Response::error(412, "missing \"X-Vault-Request\" header"));
+    }
+    clean(parts.uri.path())
+}
+
+async fn read(edge: &Edge, peer: &Peer, parts: &Parts, path: String, payload: Incoming) -> Result<Request, Response> {
+    let limits = &edge.listener.limits;
+    let headers = &parts.headers;
+    let client = match &edge.listener.forwarded {
+        Some(settings) => forwarded::client(settings, peer, headers)?,
+        None => peer.clone(),
+    };
     let mut fields = query(parts.uri.query().unwrap_or_default());
     let mut operation = operation(&parts.method, &path)?;
-    let help = take_flag(&mut fields, "help")?;
+    let help = take_flag(&mut fields, "help")? || parts.method.as_str() == "HELP";
     if take_flag(&mut fields, "list")? && operation == Operation::Read {
         operation = Operation::List;
     }
-    let bytes = to_bytes(payload, MAX_BODY).await.map_err(|error| too_large(&error))?;
+    let (token, namespace) = (token(headers, limits.token_header)?, namespace(headers, &path)?);
     if matches!(operation, Operation::Update | Operation::Patch) {
-        fields = parameters(operation, &parts.headers, &bytes)?;
+        let bytes = receive(payload, headers, limits.request_size, limits.read).await?;
+        fields = parameters(edge, operation, headers, &bytes)?;
     }
     let path = match operation {
         Operation::List if !path.ends_with('/') => path + "/",
@@ -61,34 +94,25 @@ async fn read(request: HttpRequest<Body>) -> Result<Request, Response> {
         }
         _ => path,
     };
-    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     Ok(Request {
         id: lessor_core::mount::entry::uuid(),
         operation,
         path,
         fields,
-        token: token(&parts.headers)?,
-        namespace: namespace(&parts.headers),
-        wrap_ttl: wrap_ttl(&parts.headers)?,
-        client: client.map(|address| address.ip()),
-        client_port: client.map_or(0, |address| address.port()),
-        headers: Vec::new(),
-        certificates: Vec::new(),
+        token,
+        namespace,
+        wrap_ttl: wrap_ttl(headers)?,
+        client: client.address.map(|address| forwarded::canonical(address.ip())),
+        client_port: client.address.map_or(0, |address| address.port()),
+        headers: handed_on(headers),
+        certificates: client.certificates,
         help,
     })
 }
 
-fn too_large(error: &axum::Error) -> Response {
-    let text = error.to_string();
-    if text.contains("length limit") {
-        return Response::error(413, "http: request body too large");
-    }
-    Response::error(400, format!("the body cannot be read: {text}"))
-}
-
 fn operation(method: &Method, path: &str) -> Result<Operation, Response> {
     match method.as_str() {
-        "GET" => Ok(Operation::Read),
+        "GET" | "HELP" => Ok(Operation::Read),
         "HEAD" if path == "sys/health" => Ok(Operation::Read),
         "LIST" => Ok(Operation::List),
         "POST" | "PUT" => Ok(Operation::Update),
@@ -96,22 +120,6 @@ fn operation(method: &Method, path: &str) -> Result<Operation, Response> {
         "DELETE" => Ok(Operation::Delete),
         _ => Err(Response::bare(405, json!({ "errors": [] }))),
     }
-}
-
-/// The clean, decoded path.
-fn decode(path: &str) -> Result<String, Response> {
-    let decoded = percent_decode_str(path).decode_utf8();
-    let decoded = decoded.map_err(|_| Response::error(400, "the path is no UTF-8"))?;
-    if decoded.chars().any(char::is_control) {
-        return Err(Response { status: 400, ..Response::empty() });
-    }
-    if decoded.split('/').any(|segment| segment == "..") {
-        return Err(Response::error(400, "relative paths not supported"));
-    }
-    if decoded.contains("//") || decoded.starts_with('/') {
-        return Err(Response::error(400, "the path has empty segments: use single slashes"));
-    }
-    Ok(decoded.into_owned())
 }
 
 fn take_flag(fields: &mut Fields, name: &str) -> Result<bool, Response> {
@@ -123,7 +131,7 @@ fn take_flag(fields: &mut Fields, name: &str) -> Result<bool, Response> {
     }
 }
 
-fn parameters(operation: Operation, headers: &HeaderMap, bytes: &Bytes) -> Result<Fields, Response> {
+fn parameters(edge: &Edge, operation: Operation, headers: &HeaderMap, bytes: &Bytes) -> Result<Fields, Response> {
     if operation == Operation::Patch {
         let kind = text(headers, "content-type").unwrap_or_default();
         if !kind.starts_with("application/merge-patch+json") {
@@ -131,63 +139,5 @@ fn parameters(operation: Operation, headers: &HeaderMap, bytes: &Bytes) -> Resul
             return Err(Response::error(415, text));
         }
     }
-    body(headers, bytes).map_err(|error| Response::error(400, error.to_string()))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
-}
-
-fn token(headers: &HeaderMap) -> Result<Option<Secret>, Response> {
-    let bearer = || text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
-    let token = text(headers, "x-vault-token").or_else(bearer);
-    if token.is_some_and(|token| token.len() > MAX_TOKEN) {
-        return Err(Response::error(431, "the token is too long"));
-    }
-    Ok(token.map(Secret::new))
-}
-
-/// Normalised: empty for the root, else with a trailing slash. Whether there is such a namespace is core's business.
-fn namespace(headers: &HeaderMap) -> String {
-    match text(headers, "x-vault-namespace").unwrap_or_default().trim_matches('/') {
-        "" | "root" => String::new(),
-        path => format!("{path}/"),
-    }
-}
-
-fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Response> {
-    let Some(value) = text(headers, "x-vault-wrap-ttl") else { return Ok(None) };
-    let ttl = duration::parse(value)
-        .map_err(|error| Response::error(400, format!("error parsing X-Vault-Wrap-TTL header: {error}")))?;
-    Ok((!ttl.is_zero()).then_some(ttl))
-}
-
-fn write(answer: &Response, head: bool) -> HttpResponse<Body> {
-    let body = match &answer.body {
-        _ if head => Body::empty(),
-        Content::Json(value) => {
-            let mut text = value.to_string();
-            text.push('\n');
-            Body::from(text)
-        }
-        Content::Raw(raw) => Body::from(raw.bytes.clone()),
-        Content::None => Body::empty(),
-    };
-    let mut response = HttpResponse::new(body);
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    let kind = match &answer.body {
-        Content::Raw(raw) => header::HeaderValue::from_str(&raw.content_type).ok(),
-        _ => None,
-    };
-    headers.insert(header::CONTENT_TYPE, kind.unwrap_or(header::HeaderValue::from_static("application/json")));
-    headers.insert(
-        header::STRICT_TRANSPORT_SECURITY,
-        header::HeaderValue::from_static("max-age=31536000; includeSubDomains"),
-    );
-    if let Some(seconds) = answer.retry_after {
-        headers.insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
+    body(headers, bytes, &edge.listener.limits.json).map_err(|error| Response::error(400, error.to_string()))
 }

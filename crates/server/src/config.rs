@@ -1,7 +1,26 @@
 //! Configuration files: HCL 1 or JSON, several of them one after the other.
+mod headers;
+mod listener;
+mod log;
+mod places;
+mod stanzas;
+mod tls;
+mod value;
+
+pub use headers::ResponseHeaders;
+pub use listener::{
+    Address, Decoder, Forwarded, JsonLimits, Limits, Listener, ProxyBehaviour, ProxyProtocol, Redact, UnixSocket,
+};
+pub use log::LogConfig;
+pub(crate) use log::parse_level;
+pub(crate) use tls::suite;
+pub use tls::{ClientCertificates, Tls, Versions};
+
+use lessor_core::audit::Declared;
 use lessor_core::barrier::Key;
-use lessor_engine::duration;
+use lessor_core::settings::{Lockouts, TelemetryConfig};
 use lessor_hcl::{Block, Body};
+use places::{KNOWN, Places};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,7 +51,7 @@ pub enum ConfigError {
         /// What would.
         reason: String,
     },
-    /// Something that has to be there is not.
+    /// Something that has to be there is not, or two settings do not go together.
     #[error("{0}")]
     Missing(&'static str),
 }
@@ -44,15 +63,6 @@ pub enum StorageConfig {
     Memory,
     /// One directory.
     Embedded(PathBuf),
-}
-
-/// `listener "tcp"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Where it listens.
-    pub address: String,
-    /// Certificate chain and key, unless TLS is disabled.
-    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// `seal`.
@@ -77,49 +87,35 @@ pub struct Config {
     pub default_lease_ttl: Option<Duration>,
     /// System maximum of lease TTLs.
     pub max_lease_ttl: Option<Duration>,
+    /// Bound of requests on listeners that name none of their own.
+    pub request_duration: Option<Duration>,
     /// Shown by status endpoints.
     pub cluster_name: Option<String>,
-    /// trace, debug, info, warn or error.
-    pub log_level: Option<String>,
-    /// `standard` or `json`.
-    pub log_format: Option<String>,
+    /// Where clients reach this node.
+    pub api_addr: Option<String>,
+    /// What is logged, and where to.
+    pub log: LogConfig,
+    /// Holds the process id while the server runs.
+    pub pid_file: Option<PathBuf>,
+    /// Puts the host's name into every answer.
+    pub hostname_header: bool,
+    /// Serves `sys/raw`.
+    pub raw_storage_endpoint: bool,
+    /// Serves `sys/internal/inspect`.
+    pub introspection_endpoint: bool,
+    /// Serves the web UI.
+    pub ui: bool,
+    /// `telemetry`.
+    pub telemetry: TelemetryConfig,
+    /// `user_lockout`.
+    pub lockouts: Lockouts,
+    /// Audit devices that the file declares.
+    pub audit: Vec<Declared>,
     /// Starts without revoking anything; Lessor's own.
     pub paused: bool,
-    /// Settings nobody reads, for a warning.
-    pub unknown: Vec<String>,
+    /// What is wrong but keeps nobody from starting.
+    pub warnings: Vec<String>,
 }
-
-/// Settings of Vault that have a meaning there and none here.
-const WITHOUT_EFFECT: &[&str] = &[
-    "api_addr",
-    "cluster_addr",
-    "disable_mlock",
-    "disable_cache",
-    "cache_size",
-    "ui",
-    "pid_file",
-    "plugin_directory",
-    "raw_storage_endpoint",
-    "telemetry",
-    "disable_clustering",
-    "ha_storage",
-    "ha_backend",
-    "service_registration",
-    "license_path",
-    "user_lockout",
-];
-const KNOWN: &[&str] = &[
-    "storage",
-    "backend",
-    "listener",
-    "seal",
-    "default_lease_ttl",
-    "max_lease_ttl",
-    "cluster_name",
-    "log_level",
-    "log_format",
-    "start_paused",
-];
 
 impl Default for Config {
     fn default() -> Self {
@@ -129,11 +125,20 @@ impl Default for Config {
             seal: Seal::Shamir,
             default_lease_ttl: None,
             max_lease_ttl: None,
+            request_duration: None,
             cluster_name: None,
-            log_level: None,
-            log_format: None,
+            api_addr: None,
+            log: LogConfig::default(),
+            pid_file: None,
+            hostname_header: false,
+            raw_storage_endpoint: false,
+            introspection_endpoint: false,
+            ui: false,
+            telemetry: TelemetryConfig::default(),
+            lockouts: Lockouts::default(),
+            audit: Vec::new(),
             paused: false,
-            unknown: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -144,6 +149,16 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong, with its file.
     pub fn load(paths: &[PathBuf]) -> Result<Self, ConfigError> {
+        let config = Self::read(paths)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The same, with storage and listeners left to the caller (dev mode has its own).
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         for path in paths {
             for file in files(path)? {
@@ -151,10 +166,9 @@ impl Config {
                     .map_err(|source| ConfigError::Read { path: file.clone(), source })?;
                 let body =
                     lessor_hcl::parse(&text).map_err(|source| ConfigError::Syntax { path: file.clone(), source })?;
-                config.merge(&body).map_err(|fault| fault.of(&file))?;
+                config.merge(&file, &body).map_err(|fault| fault.of(&file))?;
             }
         }
-        config.check()?;
         Ok(config)
     }
 
@@ -176,40 +190,79 @@ impl Config {
         Ok(())
     }
 
-    fn merge(&mut self, body: &Body) -> Result<(), Fault> {
+    fn merge(&mut self, file: &Path, body: &Body) -> Result<(), Fault> {
+        let mut places = Places::new(file);
+        places.unknown(body, KNOWN);
+        places.duplicates(body);
         for name in ["storage", "backend"] {
             if let Some(block) = body.blocks(name, 1)?.first() {
                 self.storage = Some(storage(block)?);
             }
         }
+        if let Some(duration) = value::duration(body, "default_max_request_duration")? {
+            self.request_duration = Some(duration);
+        }
+        let request_duration = self.request_duration.unwrap_or(Limits::default().request_duration);
         for block in body.blocks("listener", 1)? {
-            self.listeners.push(listener(&block)?);
+            self.listeners.push(listener::listener(&block, request_duration, &mut places)?);
         }
         if let Some(block) = body.blocks("seal", 1)?.first() {
             self.seal = seal(block)?;
         }
-        let known: Vec<&str> = KNOWN.iter().chain(WITHOUT_EFFECT).copied().collect();
-        self.unknown.extend(body.unknown(&known).map(|item| item.name().to_owned()));
+        for block in body.blocks("telemetry", 0)? {
+            self.telemetry = stanzas::telemetry(&block, &mut places)?;
+        }
+        for block in body.blocks("user_lockout", 1)? {
+            stanzas::lockout(&block, &mut self.lockouts, &mut places)?;
+        }
+        for block in body.blocks("audit", 2)? {
+            self.audit.push(stanzas::audit(&block, &mut places)?);
+        }
+        self.log.merge(body)?;
+        self.values(body)?;
+        self.warnings.append(&mut places.warnings);
+        Ok(())
+    }
+
+    fn values(&mut self, body: &Body) -> Result<(), Fault> {
         for (name, place) in
             [("default_lease_ttl", &mut self.default_lease_ttl), ("max_lease_ttl", &mut self.max_lease_ttl)]
         {
-            if let Some(text) = body.string(name)? {
-                *place = Some(duration::parse(text).map_err(|error| Fault::Value(format!("{name}: {error}")))?);
+            if let Some(given) = value::duration(body, name)? {
+                *place = Some(given);
             }
+        }
+        for (name, place) in [("cluster_name", &mut self.cluster_name), ("api_addr", &mut self.api_addr)] {
+            if let Some(text) = value::text(body, name)? {
+                *place = Some(text);
+            }
+        }
+        if let Some(path) = value::text(body, "pid_file")?.filter(|path| !path.is_empty()) {
+            self.pid_file = Some(path.into());
         }
         for (name, place) in [
-            ("cluster_name", &mut self.cluster_name),
-            ("log_level", &mut self.log_level),
-            ("log_format", &mut self.log_format),
+            ("enable_response_header_hostname", &mut self.hostname_header),
+            ("raw_storage_endpoint", &mut self.raw_storage_endpoint),
+            ("introspection_endpoint", &mut self.introspection_endpoint),
+            ("ui", &mut self.ui),
+            ("start_paused", &mut self.paused),
         ] {
-            if let Some(text) = body.string(name)? {
-                *place = Some(text.to_owned());
+            if let Some(given) = body.bool(name)? {
+                *place = given;
             }
         }
-        if let Some(paused) = body.bool("start_paused")? {
-            self.paused = paused;
-        }
         Ok(())
+    }
+
+    /// Puts the variables of the environment over the files, where Vault reads them.
+    pub fn apply_environment(&mut self, get: impl Fn(&str) -> Option<String>) {
+        let first = |names: &[&str]| names.iter().find_map(|name| get(name)).filter(|value| !value.is_empty());
+        if let Some(address) = first(&["VAULT_API_ADDR", "VAULT_REDIRECT_ADDR", "VAULT_ADVERTISE_ADDR"]) {
+            self.api_addr = Some(address);
+        }
+        if let Some(ui) = first(&["VAULT_UI"]) {
+            self.ui = matches!(ui.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True");
+        }
     }
 }
 
@@ -261,22 +314,6 @@ fn storage(block: &Block<'_>) -> Result<StorageConfig, Fault> {
     }
 }
 
-fn listener(block: &Block<'_>) -> Result<Listener, Fault> {
-    if block.label(0) != Some("tcp") {
-        return Err(Fault::Value("unknown listener type: use tcp".into()));
-    }
-    let address = block.body.string("address")?.unwrap_or("127.0.0.1:8200").to_owned();
-    if block.body.bool("tls_disable")?.unwrap_or_default() {
-        return Ok(Listener { address, tls: None });
-    }
-    match (block.body.string("tls_cert_file")?, block.body.string("tls_key_file")?) {
-        (Some(certificate), Some(key)) => Ok(Listener { address, tls: Some((certificate.into(), key.into())) }),
-        _ => {
-            Err(Fault::Value("listener: 'tls_cert_file' and 'tls_key_file' must be set, or tls_disable = true".into()))
-        }
-    }
-}
-
 fn seal(block: &Block<'_>) -> Result<Seal, Fault> {
     match block.label(0).unwrap_or_default() {
         "shamir" => Ok(Seal::Shamir),
@@ -320,13 +357,31 @@ mod tests {
     fn a_configuration_of_vault_is_read() {
         let config = load(
             "storage \"raft\" { path = \"/data\" node_id = \"a\" }\n listener \"tcp\" { address = \"0.0.0.0:8200\" tls_disable = 1 }\n\
-             api_addr = \"http://x\"\n disable_mlock = true\n max_lease_ttl = \"10h\"\n frobnicate = 1",
+             api_addr = \"http://x\"\n disable_mlock = true\n max_lease_ttl = \"10h\"\n license_path = \"/l\"\n\
+             default_lease_ttl = 60\n ui = \"true\"",
         )
         .unwrap();
         assert_eq!(config.storage, Some(StorageConfig::Embedded("/data".into())));
-        assert_eq!(config.listeners, [Listener { address: "0.0.0.0:8200".into(), tls: None }]);
+        assert_eq!(config.listeners, [Listener::plain("0.0.0.0:8200")]);
         assert_eq!(config.max_lease_ttl, Some(Duration::from_secs(36_000)));
-        assert_eq!(config.unknown, ["frobnicate"]);
+        assert_eq!(config.default_lease_ttl, Some(Duration::from_secs(60)));
+        assert_eq!(config.api_addr.as_deref(), Some("http://x"));
+        assert!(config.ui);
+        assert_eq!(config.warnings, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_unknown_or_written_twice_is_warned_of_with_its_place() {
+        let config = load(
+            "storage \"inmem\" {}\nlistener \"tcp\" {\n  tls_disable = 1\n  frobnicate = 1\n}\nfrob = 2\n\
+             ui = true\nui = false",
+        )
+        .unwrap();
+        let ends = ["unknown or unsupported field frob found in configuration at ", ":6:1"];
+        assert!(config.warnings.iter().any(|text| text.starts_with(ends[0]) && text.ends_with(ends[1])));
+        assert!(config.warnings.iter().any(|text| text.contains("field frobnicate") && text.ends_with(":4:3")));
+        assert!(config.warnings.iter().any(|text| text.contains("ui") && text.ends_with(":8:1")));
+        assert!(!config.ui);
     }
 
     #[test]
@@ -336,5 +391,62 @@ mod tests {
         assert!(listener.contains("tls_cert_file"), "{listener}");
         assert!(load("storage \"papyrus\" {}").err().unwrap().contains("unknown storage type papyrus"));
         assert!(load("seal \"static\" { current_key = \"short\" }").err().unwrap().contains("32 bytes"));
+        let network = load("listener \"tcp\" { tls_disable = 1\n x_forwarded_for_authorized_addrs = \"10.0.0.0/99\" }");
+        assert!(network.err().unwrap().contains("x_forwarded_for_authorized_addrs: '10.0.0.0/99' is no network"));
+    }
+
+    #[test]
+    fn listeners_take_the_keys_of_vault() {
+        let config = load(
+            r#"storage "inmem" {}
+            default_max_request_duration = "10s"
+            listener "tcp" {
+              address = "127.0.0.1:1" tls_disable = "true" http_read_timeout = "5s" max_request_size = -1
+              max_json_depth = "7" x_forwarded_for_authorized_addrs = "10.0.0.0/8,::1"
+              x_forwarded_for_hop_skips = "1" redact_version = 1 proxy_protocol_behavior = "use_always"
+              telemetry { unauthenticated_metrics_access = true }
+            }
+            listener "unix" { address = "/run/l.sock" socket_mode = "0600" socket_user = "root" }"#,
+        )
+        .unwrap();
+        let [tcp, unix] = config.listeners.as_slice() else { panic!("two listeners") };
+        assert_eq!(tcp.limits.read, Duration::from_secs(5));
+        assert_eq!(tcp.limits.request_size, None);
+        assert_eq!(tcp.limits.json.depth, Some(7));
+        assert_eq!(tcp.limits.request_duration, Duration::from_secs(10));
+        let forwarded = tcp.forwarded.as_ref().unwrap();
+        assert_eq!((forwarded.authorized.len(), forwarded.hop_skips), (2, 1));
+        assert!(tcp.redact.version && tcp.open_metrics && tcp.proxy_protocol.is_some());
+        let Address::Unix(socket) = &unix.at else { panic!("a unix socket") };
+        assert_eq!((socket.mode, socket.user.as_deref()), (Some(0o600), Some("root")));
+        assert_eq!(unix.tls, None);
+    }
+
+    #[test]
+    fn stanzas_of_telemetry_lockout_and_audit_are_typed() {
+        let config = load(
+            r#"storage "inmem" {}
+            listener "tcp" { tls_disable = 1 }
+            telemetry { prometheus_retention_time = "30s" metrics_prefix = "lessor" prefix_filter = ["-lessor.route"]
+              statsd_address = "x:1" }
+            user_lockout "all" { lockout_threshold = "3" }
+            user_lockout "userpass" { lockout_duration = "1h" }
+            audit "file" "to-file" { description = "d" options { file_path = "/tmp/a" mode = "0600" } }"#,
+        )
+        .unwrap();
+        assert_eq!(config.telemetry.prometheus_retention, Duration::from_secs(30));
+        assert!(!config.telemetry.keeps("lessor.route.read"));
+        let userpass = config.lockouts.of("userpass");
+        assert_eq!((userpass.lockout_threshold, userpass.lockout_duration), (3, 3600));
+        assert_eq!(config.lockouts.of("ldap").lockout_threshold, 3);
+        assert_eq!(config.audit[0].options["file_path"], "/tmp/a");
+        assert!(config.warnings.iter().any(|text| text.contains("statsd_address has no effect")));
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_files() {
+        let mut config = Config { api_addr: Some("http://file".into()), ..Config::default() };
+        config.apply_environment(|name| (name == "VAULT_REDIRECT_ADDR").then(|| "http://env".to_owned()));
+        assert_eq!(config.api_addr.as_deref(), Some("http://env"));
     }
 }

@@ -1,14 +1,36 @@
-//! The HTTP API over [`lessor_core`]: listeners, configuration files, dev mode.
+//! The HTTP API over [`lessor_core`]: listeners, configuration files, logs, dev mode.
+//!
+//! [`run`] is a whole server. Below it, `listen.rs` accepts connections, `connection.rs` serves one, and
+//! `api.rs` turns one HTTP request into a [`lessor_core::request::Request`] and its answer back.
+mod answer;
 mod api;
+mod banner;
+mod body;
 mod config;
+mod connection;
+mod cors;
 mod dev;
+mod dev_tls;
+mod edge;
+mod forwarded;
+mod headers;
+mod json;
+mod listen;
+mod log_file;
+mod logging;
 mod options;
+mod pace;
 mod parameters;
+mod path;
+mod pid_file;
+mod proxy_protocol;
+mod redact;
+mod request_log;
 mod run;
 mod signals;
+mod tls;
 
-pub use api::router;
-pub use config::{Config, ConfigError, Listener, Seal, StorageConfig};
+pub use config::*;
 pub use lessor_core::mount::Factories;
 pub use options::Options;
-pub use run::{ServerError, run};
+pub use run::{Running, ServerError, run, start};

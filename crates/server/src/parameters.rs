@@ -1,5 +1,7 @@
 //! Where a request's parameters come from: the body of a write, the query of everything else.
-use axum::http::HeaderMap;
+use crate::config::JsonLimits;
+use crate::json;
+use hyper::HeaderMap;
 use lessor_engine::Fields;
 use serde_json::{Map, Value};
 
@@ -36,20 +38,18 @@ pub fn query(query: &str) -> Fields {
 ///
 /// # Errors
 /// When it is neither.
-pub fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Fields, ParameterError> {
+pub fn body(headers: &HeaderMap, bytes: &[u8], limits: &JsonLimits) -> Result<Fields, ParameterError> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let Some(first) = first else { return Ok(Map::new()) };
     let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/x-www-form-urlencoded") && !matches!(first, b'{' | b'[') {
         return Ok(form(bytes));
     }
-    // What follows the first value is ignored.
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-    match values.next() {
-        Some(Ok(Value::Object(map))) => Ok(map),
-        Some(Ok(Value::Array(_))) => Err(ParameterError::Array),
-        Some(Ok(_)) | None => Ok(Map::new()),
-        Some(Err(error)) => Err(ParameterError::Json(error.to_string())),
+    match json::parse(bytes, limits) {
+        Ok(Some(Value::Object(map))) => Ok(map),
+        Ok(Some(Value::Array(_))) => Err(ParameterError::Array),
+        Ok(_) => Ok(Map::new()),
+        Err(error) => Err(ParameterError::Json(error.to_string())),
     }
 }
 
@@ -75,6 +75,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn body(headers: &HeaderMap, bytes: &[u8]) -> Result<Fields, ParameterError> {
+        super::body(headers, bytes, &JsonLimits::default())
+    }
+
     #[test]
     fn repeated_query_names_become_arrays() {
         assert_eq!(Value::Object(query("a=1&b=x%20y&a=2&a=3")), json!({ "a": ["1", "2", "3"], "b": "x y" }));
@@ -92,10 +96,8 @@ mod tests {
 
     #[test]
     fn forms_are_read_unless_they_hold_json() {
-        let headers = HeaderMap::from_iter([(
-            axum::http::header::CONTENT_TYPE,
-            "application/x-www-form-urlencoded".parse().unwrap(),
-        )]);
+        let headers =
+            HeaderMap::from_iter([(hyper::header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap())]);
         assert_eq!(Value::Object(body(&headers, b"a=1&a=2&b=3").unwrap()), json!({ "a": "1,2", "b": "3" }));
         assert_eq!(body(&headers, b"{\"a\":1}").unwrap()["a"], 1);
     }

@@ -1,21 +1,24 @@
 //! From options to a running server, and back down.
-use crate::api::router;
-use crate::config::{Config, ConfigError, Listener, Seal, StorageConfig};
+use crate::config::{Address, Config, ConfigError, Listener, Seal, StorageConfig};
+use crate::dev::{self, Dev};
+use crate::edge::{Edge, Process, Swap};
+use crate::listen::Listening;
+use crate::logging::{self, Logging};
 use crate::options::Options;
-use crate::{dev, signals};
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use base64::{Engine, engine::general_purpose::STANDARD};
+use crate::pid_file::PidFile;
+use crate::signals::{Signals, Told};
+use crate::{banner, dev_tls};
+use hyper::header::HeaderValue;
 use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::seal::SealKind;
 use lessor_core::settings::Settings;
-use lessor_engine::SystemClock;
+use lessor_engine::{Secret, SystemClock};
 use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +37,7 @@ pub enum ServerError {
         /// Why not.
         reason: String,
     },
-    /// Unsealing, or dev mode.
+    /// Unsealing, logs, or dev mode.
     #[error("{0}")]
     Start(String),
     /// Signals.
@@ -44,7 +47,6 @@ pub enum ServerError {
 
 /// Bytes of stored records, encrypted as they are, kept in memory.
 const CACHE: usize = 32 << 20;
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until SIGINT or SIGTERM. `announce` is called once requests are served, with dev mode's root token.
 ///
@@ -55,12 +57,184 @@ pub async fn run(
     factories: Factories,
     announce: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServerError> {
-    let config = configuration(&options)?;
-    start_logging(&options, &config);
-    for name in &config.unknown {
-        tracing::warn!("unknown or unsupported field {name} found in configuration");
+    // A signal that arrives during the start waits for its end.
+    let mut signals = Signals::new()?;
+    let running = start(options, factories).await?;
+    announce(&running.banner, running.root_token.as_ref().map(Secret::expose));
+    while let Told::Reload = signals.next().await {
+        running.reload().await;
     }
-    let (storage, storage_type) = open_storage(&config)?;
+    running.stop().await;
+    Ok(())
+}
+
+/// A server that serves.
+pub struct Running {
+    core: Arc<Core>,
+    options: Options,
+    listening: Vec<Arc<Listening>>,
+    process: Arc<Process>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    banner: String,
+    root_token: Option<Secret>,
+    logging: Logging,
+    _pid_file: Option<PidFile>,
+    _dev_folder: Option<tempfile::TempDir>,
+}
+
+/// Starts a server; it serves when this returns.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn start(options: Options, factories: Factories) -> Result<Running, ServerError> {
+    // Engines and clients of this process build on it. Only one that is there already makes this fail: the same one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut config = configuration(&options)?;
+    let log = logging::merged(&options, &config.log).map_err(ServerError::Start)?;
+    let logging = logging::start(&log, options.log_level.is_some()).map_err(ServerError::Start)?;
+    let (dev_folder, authority) = dev_certificate(&options, &mut config)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose().map_err(ServerError::Start)?;
+    let core = core(&config, factories)?;
+    core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
+    // Dev mode is ready before its first client can ask.
+    let dev = match options.dev {
+        true => Some(dev::start(&core, &options).await.map_err(ServerError::Start)?),
+        false => None,
+    };
+    let process = Arc::new(Process { hostname: hostname(&config), requests: Swap::new(log.requests) });
+    let listening = listen(&config, &core, &process).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    for one in &listening {
+        tasks.spawn(Arc::clone(one).run(stop.clone(), tasks.clone()));
+    }
+    let banner = banner(&listening, &core, authority.as_deref(), dev.as_ref());
+    let root_token = dev.map(|dev| dev.token);
+    Ok(Running {
+        core,
+        options,
+        listening,
+        process,
+        stop,
+        tasks,
+        banner,
+        root_token,
+        logging,
+        _pid_file: pid_file,
+        _dev_folder: dev_folder,
+    })
+}
+
+impl Running {
+    /// The node.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+    /// Where it listens, in the order of the configuration, ports filled in.
+    pub fn addresses(&self) -> Vec<String> {
+        self.listening.iter().map(|one| one.address()).collect()
+    }
+    /// Dev mode's root token.
+    pub fn root_token(&self) -> Option<&Secret> {
+        self.root_token.as_ref()
+    }
+    /// Reads the files again and takes over what may change while it runs: certificates, response headers, the log
+    /// level, the logging of requests and declared audit devices. Audit files are opened anew. Of files that cannot be
+    /// used nothing is taken over but the certificates.
+    pub async fn reload(&self) {
+        let fresh = configuration(&self.options);
+        let fresh = fresh.inspect_err(|error| tracing::error!(%error, "the configuration is not reloaded")).ok();
+        for (place, one) in self.listening.iter().enumerate() {
+            one.reload(fresh.as_ref().and_then(|config| same(&config.listeners, place, one.listener())));
+        }
+        if let Some(config) = fresh {
+            self.logging.reload(config.log.level);
+            self.process.requests.set(config.log.requests);
+            if let Err(error) = self.core.declare_audit(config.audit).await {
+                tracing::error!(%error, "the declared audit devices stay as they were");
+            }
+        }
+        if let Ok(active) = self.core.active() {
+            active.audit.reopen().await;
+        }
+        tracing::info!("reloaded");
+    }
+    /// Accepts nothing more, lets requests that are under way end, and seals.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.core.seal().await;
+    }
+}
+
+/// The listener of the files that was read again for this one: at its place, or at its address.
+fn same<'a>(fresh: &'a [Listener], place: usize, old: &Listener) -> Option<&'a Listener> {
+    let same = |listener: &&Listener| listener.at == old.at;
+    fresh.get(place).filter(same).or_else(|| fresh.iter().find(same))
+}
+
+fn configuration(options: &Options) -> Result<Config, ConfigError> {
+    let mut config = match options.dev {
+        true => dev_configuration(options)?,
+        false => Config::load(&options.config_paths)?,
+    };
+    config.apply_environment(|name| std::env::var(name).ok());
+    if config.api_addr.as_ref().is_none_or(String::is_empty) {
+        derive_api_addr(&mut config, options.dev);
+    }
+    Ok(config)
+}
+
+/// Storage and the first listener are dev mode's own; the rest may come from files.
+fn dev_configuration(options: &Options) -> Result<Config, ConfigError> {
+    let mut config = Config::read(&options.config_paths)?;
+    let address = options.dev_address.clone().unwrap_or_else(|| "127.0.0.1:8200".to_owned());
+    config.storage = Some(StorageConfig::Memory);
+    config.seal = Seal::Shamir;
+    config.listeners.insert(0, Listener { open_metrics: true, ..Listener::plain(address) });
+    Ok(config)
+}
+
+fn derive_api_addr(config: &mut Config, dev: bool) {
+    let tcp = config.listeners.iter().find_map(|listener| match &listener.at {
+        Address::Tcp(address) => Some((address, listener.tls.is_some())),
+        Address::Unix(_) => None,
+    });
+    let Some((address, tls)) = tcp else { return };
+    let derived = format!("{}://{address}", if tls { "https" } else { "http" });
+    if !dev {
+        config.warnings.push(format!("no `api_addr` value specified in config or in VAULT_API_ADDR: using {derived}"));
+    }
+    config.api_addr = Some(derived);
+}
+
+/// The certificate of `-dev-tls`: its folder, if that ends with the server, and the file to trust.
+fn dev_certificate(
+    options: &Options,
+    config: &mut Config,
+) -> Result<(Option<tempfile::TempDir>, Option<PathBuf>), ServerError> {
+    if !(options.dev && options.dev_tls) {
+        return Ok((None, None));
+    }
+    let private = match &options.dev_tls_cert_dir {
+        Some(_) => None,
+        None => Some(tempfile::tempdir()?),
+    };
+    let folder = options.dev_tls_cert_dir.clone().or_else(|| private.as_ref().map(|made| made.path().to_owned()));
+    let folder = folder.unwrap_or_default();
+    let tls = dev_tls::generate(&folder, &options.dev_tls_san).map_err(ServerError::Start)?;
+    if let Some(listener) = config.listeners.first_mut() {
+        listener.tls = Some(tls);
+    }
+    Ok((private, Some(folder.join(dev_tls::CA))))
+}
+
+fn core(config: &Config, factories: Factories) -> Result<Arc<Core>, ServerError> {
+    let (storage, storage_type) = open_storage(config)?;
     let defaults = Settings::default();
     let settings = Settings {
         default_ttl: config.default_lease_ttl.unwrap_or(defaults.default_ttl),
@@ -68,72 +242,20 @@ pub async fn run(
         paused: config.paused,
         cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
         storage_type,
+        api_addr: config.api_addr.clone().unwrap_or_default(),
+        raw_storage_endpoint: config.raw_storage_endpoint,
+        introspection_endpoint: config.introspection_endpoint,
+        ui: config.ui,
+        lockouts: config.lockouts.clone(),
+        audit: config.audit.clone(),
+        telemetry: config.telemetry.clone(),
         ..Settings::default()
     };
     let seal = match &config.seal {
         Seal::Shamir => SealKind::Shamir,
         Seal::Static(key) => SealKind::Static(key.clone()),
     };
-    let core = Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories });
-    core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
-    // Dev mode is ready before its first client can ask.
-    let text = if options.dev {
-        let dev = dev::start(&core, &options).await.map_err(ServerError::Start)?;
-        Some((dev_text(&config, &dev), dev.token))
-    } else {
-        None
-    };
-    let handle = Handle::new();
-    let mut serving = tokio::task::JoinSet::new();
-    for listener in &config.listeners {
-        serving.spawn(bind(listener.clone(), Arc::clone(&core), handle.clone()).await?);
-    }
-    match &text {
-        Some((text, token)) => announce(text, Some(token.expose())),
-        None => announce(&server_text(&config), None),
-    }
-    let mut hangup = signal(SignalKind::hangup())?;
-    let stop = signals::stop();
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            done = &mut stop => break done?,
-            Some(_) = hangup.recv() => {
-                if let Ok(active) = core.active() {
-                    active.audit.reopen().await;
-                }
-            }
-            Some(ended) = serving.join_next() => {
-                let reason = format!("{ended:?}");
-                return Err(ServerError::Start(format!("a listener ended: {reason}")));
-            }
-        }
-    }
-    handle.graceful_shutdown(Some(GRACE));
-    while serving.join_next().await.is_some() {}
-    core.seal().await;
-    Ok(())
-}
-
-fn configuration(options: &Options) -> Result<Config, ConfigError> {
-    if !options.dev {
-        return Config::load(&options.config_paths);
-    }
-    let address = options.dev_address.clone().unwrap_or_else(|| "127.0.0.1:8200".to_owned());
-    Ok(Config {
-        storage: Some(StorageConfig::Memory),
-        listeners: vec![Listener { address, tls: None }],
-        ..Config::default()
-    })
-}
-
-fn start_logging(options: &Options, config: &Config) {
-    let level = options.log_level.as_ref().or(config.log_level.as_ref()).map_or("info", String::as_str);
-    let level = level.parse().unwrap_or(tracing::Level::INFO);
-    let format = options.log_format.as_ref().or(config.log_format.as_ref()).map(String::as_str);
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
-    // A subscriber that is there already (a test's) stays.
-    let _ = if format == Some("json") { lines.json().try_init() } else { lines.try_init() };
+    Ok(Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }))
 }
 
 fn open_storage(config: &Config) -> Result<(Arc<dyn Storage>, String), ServerError> {
@@ -146,49 +268,23 @@ fn open_storage(config: &Config) -> Result<(Arc<dyn Storage>, String), ServerErr
     }
 }
 
-type Serving = std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
-
-async fn bind(listener: Listener, core: Arc<Core>, handle: Handle<SocketAddr>) -> Result<Serving, ServerError> {
-    let fail = |reason: String| ServerError::Listener { address: listener.address.clone(), reason };
-    let socket = tokio::net::TcpListener::bind(&listener.address).await.map_err(|error| fail(error.to_string()))?;
-    let socket = socket.into_std().map_err(|error| fail(error.to_string()))?;
-    let service = router(core).into_make_service_with_connect_info::<SocketAddr>();
-    let Some((certificate, key)) = &listener.tls else {
-        let server = axum_server::from_tcp(socket).map_err(|error| fail(error.to_string()))?;
-        return Ok(Box::pin(server.handle(handle).serve(service)));
-    };
-    // Only a provider that is there already makes this fail, and then it is the same one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let tls = RustlsConfig::from_pem_file(certificate, key).await.map_err(|error| fail(error.to_string()))?;
-    let server = axum_server::from_tcp_rustls(socket, tls).map_err(|error| fail(error.to_string()))?;
-    Ok(Box::pin(server.handle(handle).serve(service)))
+fn hostname(config: &Config) -> Option<HeaderValue> {
+    let name = config.hostname_header.then(nix::unistd::gethostname)?.ok()?;
+    HeaderValue::from_bytes(name.as_encoded_bytes()).ok()
 }
 
-fn server_text(config: &Config) -> String {
-    let listeners: Vec<String> = config
-        .listeners
-        .iter()
-        .map(|listener| {
-            let tls = if listener.tls.is_some() { "enabled" } else { "disabled" };
-            format!("              Listener: tcp (addr: \"{}\", tls: \"{tls}\")", listener.address)
-        })
-        .collect();
-    let version = Settings::default().version;
-    format!(
-        "==> Lessor server configuration:\n\n{}\n               Version: Lessor v{version}\n\n==> Lessor server started!",
-        listeners.join("\n")
-    )
+async fn listen(config: &Config, core: &Arc<Core>, process: &Arc<Process>) -> Result<Vec<Arc<Listening>>, ServerError> {
+    let mut listening = Vec::new();
+    for listener in &config.listeners {
+        let fail = |reason| ServerError::Listener { address: listener.at.to_string(), reason };
+        let edge = Arc::new(Edge::new(Arc::clone(core), listener.clone(), Arc::clone(process)));
+        listening.push(Listening::open(edge).await.map_err(fail)?);
+    }
+    Ok(listening)
 }
 
-fn dev_text(config: &Config, dev: &dev::Dev) -> String {
-    let address = config.listeners.first().map_or("127.0.0.1:8200", |listener| &listener.address);
-    format!(
-        "{}\n\nWARNING! dev mode is enabled! It keeps everything in memory and starts unsealed, with one key share.\n\n\
-         You may need to set the following environment variables:\n\n    $ export VAULT_ADDR='http://{address}'\n\n\
-         The unseal key and root token are displayed below in case you want to seal/unseal or re-authenticate.\n\n\
-         Unseal Key: {}\nRoot Token: {}\n\nDevelopment mode should NOT be used in production installations!\n",
-        server_text(config),
-        STANDARD.encode(&dev.share),
-        dev.token.expose()
-    )
+fn banner(listening: &[Arc<Listening>], core: &Core, authority: Option<&std::path::Path>, dev: Option<&Dev>) -> String {
+    let server = banner::server(listening, &core.settings().version);
+    let address = listening.first().map(|one| one.address()).unwrap_or_default();
+    dev.map_or_else(|| server.clone(), |dev| banner::dev(&server, &address, authority, dev))
 }

@@ -1,0 +1,64 @@
+//! Core's answer as HTTP, and the headers that every answer carries.
+use crate::edge::Edge;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response as HttpResponse, StatusCode};
+use lessor_core::response::{Body, Response};
+
+/// An answer on its way out.
+pub type Answer = HttpResponse<Full<Bytes>>;
+
+/// Turns core's answer into bytes; `head` leaves the body away.
+pub fn render(response: Response, head: bool) -> Answer {
+    let plain = response.status == 400 && matches!(response.body, Body::None);
+    let (kind, bytes) = match response.body {
+        Body::None => ("application/json".to_owned(), Bytes::new()),
+        Body::Json(value) => {
+            let mut text = value.to_string();
+            text.push('\n');
+            ("application/json".to_owned(), text.into())
+        }
+        Body::Raw(raw) => (raw.content_type, raw.bytes.into()),
+    };
+    let mut answer = HttpResponse::new(Full::new(if head { Bytes::new() } else { bytes }));
+    *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(&kind)
+        && !plain
+    {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(seconds) = response.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if response.status == 408 {
+        // What is left of the body is not waited for.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+/// 307 to the clean form of a path.
+pub fn redirect(path: &str, query: Option<&str>) -> Answer {
+    let to = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut answer = HttpResponse::new(Full::default());
+    *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    // It came out of a request's head, where only what a header may hold is let through.
+    if let Ok(location) = HeaderValue::from_str(&to) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
+}
+
+/// The headers of every answer, and those the operator asked for.
+pub fn finish(edge: &Edge, answer: &mut Answer) {
+    let status = answer.status().as_u16();
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    if let Some(hostname) = &edge.process.hostname {
+        headers.insert("x-vault-hostname", hostname.clone());
+    }
+    edge.headers.get().apply(status, headers);
+}

@@ -1,0 +1,96 @@
+//! The headers of a request that mean something.
+use hyper::HeaderMap;
+use lessor_core::response::Response;
+use lessor_engine::{Secret, duration};
+use std::time::Duration;
+
+/// Paths that exist in the root namespace alone.
+const ROOT_ONLY: &[&str] = &[
+    "sys/health",
+    "sys/init",
+    "sys/seal",
+    "sys/unseal",
+    "sys/rekey",
+    "sys/generate-root",
+    "sys/metrics",
+    "sys/raw",
+    "sys/storage",
+    "sys/step-down",
+    "sys/pprof",
+    "sys/in-flight-req",
+];
+
+/// A header's text; empty is absent.
+pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "))
+}
+
+/// `X-Vault-Token`, or the bearer of `Authorization`.
+///
+/// # Errors
+/// The answer (431) to a token that is too long.
+pub fn token(headers: &HeaderMap, limit: Option<usize>) -> Result<Option<Secret>, Response> {
+    let token = text(headers, "x-vault-token").or_else(|| bearer(headers));
+    if let (Some(token), Some(limit)) = (token, limit)
+        && token.len() > limit
+    {
+        return Err(Response::error(431, format!("the token is longer than {limit} bytes (max_token_header_size)")));
+    }
+    Ok(token.map(Secret::new))
+}
+
+/// Every header but those that hold the token.
+pub fn handed_on(headers: &HeaderMap) -> Vec<(String, String)> {
+    let ours = |name: &str| name == "x-vault-token" || (name == "authorization" && bearer(headers).is_some());
+    let others = headers.iter().filter(|(name, _)| !ours(name.as_str()));
+    others.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
+
+/// `X-Vault-Namespace`, normalised: empty for the root, else with a trailing slash. Whether there is such a namespace is
+/// core's business.
+///
+/// # Errors
+/// The answer to a path that exists in the root alone.
+pub fn namespace(headers: &HeaderMap, path: &str) -> Result<String, Response> {
+    match text(headers, "x-vault-namespace").unwrap_or_default().trim_matches('/') {
+        "" | "root" => Ok(String::new()),
+        _ if root_only(path) => Err(Response::error(400, "operation unavailable in namespaces")),
+        namespace => Ok(format!("{namespace}/")),
+    }
+}
+
+fn root_only(path: &str) -> bool {
+    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ROOT_ONLY.iter().any(|root| below(root))
+}
+
+/// `X-Vault-Wrap-TTL`.
+///
+/// # Errors
+/// The answer to one that cannot be read.
+pub fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Response> {
+    let Some(value) = text(headers, "x-vault-wrap-ttl") else { return Ok(None) };
+    let ttl = duration::parse(value)
+        .map_err(|error| Response::error(400, format!("error parsing X-Vault-Wrap-TTL header: {error}")))?;
+    Ok((!ttl.is_zero()).then_some(ttl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_hold_the_token_are_not_handed_on() {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Vault-Token", "t".parse().unwrap());
+        headers.insert("Authorization", "Bearer t".parse().unwrap());
+        headers.insert("X-Other", "o".parse().unwrap());
+        assert_eq!(handed_on(&headers), [("x-other".to_owned(), "o".to_owned())]);
+        headers.insert("Authorization", "Negotiate abc".parse().unwrap());
+        assert_eq!(handed_on(&headers).len(), 2);
+    }
+}
