@@ -8,6 +8,7 @@ mod keyring;
 pub use cipher::{Key, decrypt, encrypt};
 pub use keyring::{KeyStatus, Keyring};
 
+use crate::metrics::Timed;
 use async_trait::async_trait;
 use lessor_storage::{Batch, Entry, Error, Expect, Result, Storage, Write};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -99,15 +100,18 @@ impl Barrier {
 #[async_trait]
 impl Storage for Barrier {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let _time = Timed::new("barrier.get");
         let keyring = self.keyring()?;
         self.below.get(key).await?.map(|entry| Self::open(&keyring, entry)).transpose()
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+        let _time = Timed::new("barrier.list");
         let keyring = self.keyring()?;
         let page = self.below.scan(prefix, after, limit).await?;
         page.into_iter().map(|entry| Self::open(&keyring, entry)).collect()
     }
     async fn commit(&self, batch: Batch) -> Result<()> {
+        let _time = Timed::new("barrier.put");
         let keyring = self.keyring()?;
         let writes = batch.writes.into_iter().map(|write| match write {
             Write::Put(key, value) => keyring.encrypt(&key, &value).map(|value| Write::Put(key, value)),

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod lease;
 pub mod lockout;
 pub mod locks;
+pub mod metrics;
 pub mod mount;
 pub mod namespace;
 pub mod node;

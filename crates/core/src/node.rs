@@ -267,6 +267,8 @@ impl Core {
         active.take_over().await?;
         active.tasks.spawn(Arc::clone(&active).reap());
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Unsealed { active, root });
+        metrics::gauge!("core.unsealed").set(1.0);
+        metrics::gauge!("core.active").set(1.0);
         Ok(())
     }
     /// Forgets every key. What runs gets a moment to end; what does not is taken up at the next start.
@@ -280,6 +282,8 @@ impl Core {
             }
         }
         self.barrier.seal();
+        metrics::gauge!("core.unsealed").set(0.0);
+        metrics::gauge!("core.active").set(0.0);
     }
     /// The root key, if `shares` are the ones that unseal.
     pub(crate) async fn root_of(&self, shares: &[Zeroizing<Vec<u8>>]) -> Result<Option<Key>> {

@@ -8,6 +8,7 @@ use crate::active::{Active, From};
 use crate::audit::{Line, Subject};
 use crate::lease::issue::Issued;
 use crate::lockout::Suspect;
+use crate::metrics::{InFlight, Timed};
 use crate::mount::Mounted;
 use crate::node::Core;
 use crate::request::Request;
@@ -27,10 +28,14 @@ impl Core {
             return answer;
         }
         let Ok(active) = self.active() else { return Response::error(503, "Vault is sealed") };
-        match serve(&active, request).await {
+        let _under_way = InFlight::new();
+        let response = match serve(&active, request).await {
             Ok(response) => response,
             Err(Refusal(response)) => response,
-        }
+        };
+        let (code, class) = (response.status.to_string(), format!("{}xx", response.status / 100));
+        metrics::counter!("core.response_status_code", "code" => code, "type" => class).increment(1);
+        response
     }
 }
 
@@ -46,6 +51,8 @@ impl std::convert::From<Error> for Refusal {
 async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, Refusal> {
     place::enter_namespace(active, &mut request)?;
     let place = Place::find(active, &request);
+    let open = place.access() == Access::Open;
+    let _time = Timed::new(if open { "core.handle_login_request" } else { "core.handle_request" });
     let session = caller::identify(active, &request, place.access()).await?;
     request.operation = operation(active, &request, &place, &session).await?;
     let token = session.token.as_deref();
@@ -119,6 +126,7 @@ async fn run(
     if let Some(suspect) = &suspect {
         active.refuse_locked(suspect).await?;
     }
+    let _time = Timed::route(request.operation, &mounted.entry.path);
     let reply = matched.call(spec, cx.clone(), request.fields.clone()).await;
     if let Some(suspect) = &suspect {
         match &reply {

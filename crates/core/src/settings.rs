@@ -6,6 +6,8 @@ pub use lockout::Lockouts;
 pub use telemetry::TelemetryConfig;
 
 use crate::audit::Declared;
+use crate::metrics::Figures;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Fixed for the life of the process.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub audit: Vec<Declared>,
     /// `telemetry`.
     pub telemetry: TelemetryConfig,
+    /// Where figures are kept; `None` keeps none.
+    pub figures: Option<Arc<dyn Figures>>,
 }
 
 /// 768 hours, Vault's default and maximum.
@@ -64,6 +68,7 @@ impl Default for Settings {
             lockouts: Lockouts::default(),
             audit: Vec::new(),
             telemetry: TelemetryConfig::default(),
+            figures: None,
         }
     }
 }

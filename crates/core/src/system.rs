@@ -8,6 +8,7 @@ mod cubbyhole;
 mod keyring;
 mod leases;
 mod locked_users;
+mod metrics;
 mod mounts;
 mod namespaces;
 mod policies;
@@ -79,6 +80,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         rotation::declare,
         ui::declare,
         config::declare,
+        metrics::declare,
     ] {
         paths = declare(paths);
     }

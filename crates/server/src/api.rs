@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request as HttpRequest};
+use lessor_core::metrics;
 use lessor_core::request::Request;
 use lessor_core::response::Response;
 use lessor_engine::{Fields, Operation};
@@ -45,6 +46,9 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
         Err(refusal) => return render(refusal, false),
     };
     let unauthenticated = redact::applies(&path);
+    if edge.listener.open_metrics && path == "sys/metrics" && parts.method == Method::GET {
+        return render(metrics::answer(edge.core.settings(), &metrics_query(parts)), false);
+    }
     let mut response = match read(edge, peer, parts, path, payload).await {
         // Dropping the request when its time is over revokes what it may have been given.
         Ok(request) => {
@@ -59,6 +63,15 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
         redact::blank(edge.listener.redact, &mut response);
     }
     render(response, parts.method == Method::HEAD)
+}
+
+/// The query of `sys/metrics`; scrapers may ask for their format by `Accept` instead.
+fn metrics_query(parts: &Parts) -> Fields {
+    let mut fields = query(parts.uri.query().unwrap_or_default());
+    if text(&parts.headers, "accept").is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        fields.entry("format").or_insert("prometheus".into());
+    }
+    fields
 }
 
 /// What is refused before anything of it is read.
@@ -76,7 +89,8 @@ async fn read(edge: &Edge, peer: &Peer, parts: &Parts, path: String, payload: In
         Some(settings) => forwarded::client(settings, peer, headers)?,
         None => peer.clone(),
     };
-    let mut fields = query(parts.uri.query().unwrap_or_default());
+    let mut fields =
+        if path == "sys/metrics" { metrics_query(parts) } else { query(parts.uri.query().unwrap_or_default()) };
     let mut operation = operation(&parts.method, &path)?;
     let help = take_flag(&mut fields, "help")? || parts.method.as_str() == "HELP";
     if take_flag(&mut fields, "list")? && operation == Operation::Read {

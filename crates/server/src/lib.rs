@@ -28,6 +28,7 @@ mod redact;
 mod request_log;
 mod run;
 mod signals;
+mod telemetry;
 mod tls;
 
 pub use config::*;

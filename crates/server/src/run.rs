@@ -7,8 +7,10 @@ use crate::logging::{self, Logging};
 use crate::options::Options;
 use crate::pid_file::PidFile;
 use crate::signals::{Signals, Told};
-use crate::{banner, dev_tls};
+use crate::telemetry::Kept;
+use crate::{banner, dev_tls, telemetry};
 use hyper::header::HeaderValue;
+use lessor_core::metrics::Figures;
 use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::seal::SealKind;
@@ -98,7 +100,8 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
         tracing::warn!("{warning}");
     }
     let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose().map_err(ServerError::Start)?;
-    let core = core(&config, factories)?;
+    let kept = telemetry::start(&config.telemetry);
+    let core = core(&config, factories, kept.clone())?;
     core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
     // Dev mode is ready before its first client can ask.
     let dev = match options.dev {
@@ -110,6 +113,9 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     for one in &listening {
         tasks.spawn(Arc::clone(one).run(stop.clone(), tasks.clone()));
+    }
+    if let Some(kept) = kept {
+        tasks.spawn(kept.upkeep(stop.clone()));
     }
     let banner = banner(&listening, &core, authority.as_deref(), dev.as_ref());
     let root_token = dev.map(|dev| dev.token);
@@ -233,7 +239,7 @@ fn dev_certificate(
     Ok((private, Some(folder.join(dev_tls::CA))))
 }
 
-fn core(config: &Config, factories: Factories) -> Result<Arc<Core>, ServerError> {
+fn core(config: &Config, factories: Factories, kept: Option<Arc<Kept>>) -> Result<Arc<Core>, ServerError> {
     let (storage, storage_type) = open_storage(config)?;
     let defaults = Settings::default();
     let settings = Settings {
@@ -249,6 +255,7 @@ fn core(config: &Config, factories: Factories) -> Result<Arc<Core>, ServerError>
         lockouts: config.lockouts.clone(),
         audit: config.audit.clone(),
         telemetry: config.telemetry.clone(),
+        figures: kept.map(|kept| kept as Arc<dyn Figures>),
         ..Settings::default()
     };
     let seal = match &config.seal {

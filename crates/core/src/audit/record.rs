@@ -116,6 +116,10 @@ impl Line {
         let value = json!({ "time": of.time, "type": "request", "auth": auth(of), "request": request(of) });
         Self { value, clear: clear(of), lists: false }
     }
+    /// Whether this is the line of a request.
+    pub fn is_request(&self) -> bool {
+        self.value["type"] == "request"
+    }
     /// The line of an answer.
     pub fn response(of: &Subject<'_>, response: &Response) -> Self {
         let body = response.body.json();

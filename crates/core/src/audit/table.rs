@@ -2,6 +2,7 @@
 use super::device::Device;
 use super::record::{Line, Shape, hash};
 use crate::audit::headers::Headers;
+use crate::metrics::Timed;
 use crate::mount::entry::folder;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -214,12 +215,17 @@ impl Audit {
             return Ok(());
         }
         let line = line();
+        let name = if line.is_request() { "audit.log_request" } else { "audit.log_response" };
+        let _time = Timed::new(name);
         let mut written = false;
         for open in devices.iter() {
             match open.write(&line).await {
                 Ok(()) => written = true,
                 Err(error) => tracing::error!(device = open.entry.path, %error, "audit device failed"),
             }
+        }
+        if !written {
+            metrics::counter!(format!("{name}_failure")).increment(1);
         }
         if written { Ok(()) } else { Err(Error::Internal("no audit device took the record: not served".into())) }
     }

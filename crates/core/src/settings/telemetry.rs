@@ -4,7 +4,7 @@ use std::time::Duration;
 /// The settings of metrics and traces; names and defaults are Vault's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryConfig {
-    /// How long a figure that nobody touches is shown; zero switches the Prometheus format off.
+    /// Zero switches the Prometheus format off; figures are kept as long as the process runs.
     pub prometheus_retention: Duration,
     /// Leaves the host's name out of the names of gauges.
     pub disable_hostname: bool,

@@ -72,6 +72,7 @@ impl Tokens {
     /// # Errors
     /// When storage fails.
     pub async fn find(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
+        let _time = crate::metrics::Timed::new("token.lookup");
         if BatchKey::made(text) {
             return self.find_batch(text, now).await;
         }
@@ -140,6 +141,7 @@ impl Tokens {
     /// # Errors
     /// When the parent was revoked meanwhile, or storage fails.
     pub async fn create(&self, token: Token, namespace: &str) -> Result<(Token, Secret)> {
+        let _time = crate::metrics::Timed::new("token.create");
         match token.kind {
             Kind::Service => {
                 let text = fresh_text(token.created, namespace);
