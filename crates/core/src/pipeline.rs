@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::status;
 use caller::Session;
-use lessor_engine::path::Matched;
+use lessor_engine::path::{Access, Matched};
 use lessor_engine::{Caller, Connection, Error, Operation, Result, Secret};
 use place::Place;
 use shape::{inject_data, refused, wrapped};

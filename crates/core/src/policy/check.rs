@@ -78,7 +78,7 @@ impl Decision {
     /// When the filter cannot be rendered: then nothing is shown.
     pub(crate) fn filter(&self, request: &Request, response: &mut Response) -> Result<()> {
         let Some((acl, filter)) = &self.keys else { return Ok(()) };
-        let data = response.body.as_mut().and_then(|body| body.get_mut("data"));
+        let data = response.body.json_mut().and_then(|body| body.get_mut("data"));
         let Some(Value::Object(data)) = data else { return Ok(()) };
         let Some(Value::Array(keys)) = data.get_mut("keys") else { return Ok(()) };
         let mut shown = Vec::new();
