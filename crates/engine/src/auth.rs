@@ -7,8 +7,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 mod token_params;
+mod token_role;
 
 pub use token_params::{TokenKind, TokenParams, TokenSettings, parse_cidrs, policy_names, show_cidr};
+pub use token_role::{OldNames, TokenRole};
 
 /// What the platform calls somebody; names the identity entity together with the mount's accessor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

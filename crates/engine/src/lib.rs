@@ -25,7 +25,7 @@ pub mod template;
 pub mod timing;
 pub mod view;
 
-pub use auth::{Alias, AuthMethod, Login, Renewed, TokenKind, TokenParams, TokenSettings};
+pub use auth::{Alias, AuthMethod, Login, OldNames, Renewed, TokenKind, TokenParams, TokenRole, TokenSettings};
 pub use backend::{Backend, Credential, Dynamic, Factory, Grant, MadeObject, Rotating, Rotation, Terms, Works};
 pub use clock::{Clock, SystemClock};
 pub use context::{Caller, Connection, Context, Mount, PasswordPolicies};

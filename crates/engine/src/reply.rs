@@ -78,6 +78,8 @@ pub struct Reply {
     pub lease_duration: u64,
     /// Subjects whose rotation schedule changed: core asks [`crate::Rotating::next`] for each of them.
     pub reschedule: Vec<String>,
+    /// Told as `wrapped_accessor` where the answer is wrapped (the accessor of a secret id).
+    pub wrapped_accessor: Option<String>,
 }
 
 impl From<Outcome> for Reply {
@@ -90,6 +92,7 @@ impl From<Outcome> for Reply {
             warnings: Vec::new(),
             lease_duration: 0,
             reschedule: Vec::new(),
+            wrapped_accessor: None,
         }
     }
 }

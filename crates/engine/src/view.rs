@@ -133,6 +133,14 @@ impl View {
             );
         }
     }
+    /// The first keys below `folder`, deep and in order, without the prefix: at most `limit` of them.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn first_keys(&self, folder: &str, limit: usize) -> Result<Vec<String>> {
+        let page = self.storage.scan(&self.key(folder), None, limit).await?;
+        Ok(page.iter().map(|entry| entry.key[self.prefix.len()..].to_owned()).collect())
+    }
     /// Every key below the view's `folder`, deep, without the prefix.
     ///
     /// # Errors

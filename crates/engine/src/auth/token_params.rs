@@ -53,7 +53,7 @@ impl TokenKind {
 }
 
 /// As they are sent: what is left out keeps its value.
-#[derive(Params, Default)]
+#[derive(Params, Clone, Default)]
 pub struct TokenParams {
     /// Initial TTL and TTL of a renewal; 0 for the mount's default.
     pub token_ttl: Option<Seconds>,
