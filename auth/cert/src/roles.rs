@@ -177,7 +177,7 @@ fn changed(old: Option<Role>, sent: &RoleParams) -> Result<Role> {
     let name = sent.name.to_lowercase();
     let mut role = old.unwrap_or_else(|| Role { display_name: name, ..Role::default() });
     if let Some(certificate) = &sent.certificate {
-        role.certificate = certificate.trim().to_owned();
+        role.certificate.clone_from(certificate);
     }
     check(&role.certificate)?;
     let lists = [

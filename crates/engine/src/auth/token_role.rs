@@ -65,7 +65,7 @@ impl TokenRole {
         *self = next;
         Ok(())
     }
-    /// The `token_*` part of a read, and the older names where they were used.
+    /// The `token_*` part of a read, and the older names where they were used for something.
     pub fn show(&self) -> Map<String, Value> {
         let mut shown = self.settings.show();
         let settings = &self.settings;
@@ -74,12 +74,12 @@ impl TokenRole {
                 shown.insert(name.to_owned(), value);
             }
         };
-        add(self.old.policies, "policies", json!(settings.policies));
-        add(self.old.ttl, "ttl", json!(settings.ttl));
-        add(self.old.max_ttl, "max_ttl", json!(settings.max_ttl));
-        add(self.old.period, "period", json!(settings.period));
+        add(self.old.policies && !settings.policies.is_empty(), "policies", json!(settings.policies));
+        add(self.old.ttl && settings.ttl > 0, "ttl", json!(settings.ttl));
+        add(self.old.max_ttl && settings.max_ttl > 0, "max_ttl", json!(settings.max_ttl));
+        add(self.old.period && settings.period > 0, "period", json!(settings.period));
         let cidrs: Vec<String> = settings.bound_cidrs.iter().map(show_cidr).collect();
-        add(self.old.bound_cidrs, "bound_cidrs", json!(cidrs));
+        add(self.old.bound_cidrs && !cidrs.is_empty(), "bound_cidrs", json!(cidrs));
         shown
     }
 }
