@@ -1,4 +1,5 @@
 //! What `cert` promises to whoever runs it and to whoever logs in.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #[path = "../../support.rs"]
 mod support;
 use lessor_auth_cert::CertFactory;
@@ -183,21 +184,7 @@ async fn a_revoked_certificate_is_refused_and_another_authoritys_list_does_not_c
 }
 
 fn revocation_list(by: &Authority) -> String {
-    let revoked = RevokedCertParams {
-        serial_number: SerialNumber::from(4711u64),
-        revocation_time: date_time_ymd(2026, 10, 1),
-        reason_code: None,
-        invalidity_date: None,
-    };
-    let params = CertificateRevocationListParams {
-        this_update: date_time_ymd(2026, 10, 1),
-        next_update: date_time_ymd(2027, 10, 1),
-        crl_number: SerialNumber::from(1u64),
-        issuing_distribution_point: None,
-        revoked_certs: vec![revoked],
-        key_identifier_method: KeyIdMethod::Sha256,
-    };
-    params.signed_by(&by.issuer).unwrap().pem().unwrap()
+    list_until(by, 4711, (2027, 10, 1))
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,4 +225,54 @@ async fn what_is_wrong_in_a_role_is_named_and_changes_nothing() {
     assert_eq!((&read["policies"], &read["ttl"], &read["token_ttl"]), (&json!(["p"]), &json!(60), &json!(60)));
     assert_eq!((&read["display_name"], &read["allowed_names"]), (&json!("web"), &Value::Null));
     assert_eq!(method.refused("config", json!({ "ocsp_cache_size": 1 })).await.0, 400);
+}
+
+/// Serves each of the bodies once, one after the other.
+async fn serve(bodies: Vec<String>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/list.crl", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for body in bodies {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let _ = connection.read(&mut [0; 4096]).await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        }
+    });
+    address
+}
+
+fn list_until(by: &Authority, serial: u64, (year, month, day): (i32, u8, u8)) -> String {
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(serial),
+        revocation_time: date_time_ymd(2026, 10, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 10, 1),
+        next_update: date_time_ymd(year, month, day),
+        crl_number: SerialNumber::from(1u64),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(&by.issuer).unwrap().pem().unwrap()
+}
+
+#[tokio::test]
+async fn a_list_behind_an_address_is_fetched_again_once_it_is_over() {
+    let ca = authority("ca", None);
+    let method = mount(&ca, json!({})).await;
+    let client = with(&method, &[client(&ca)]);
+    // The clock of the test stands in November: the first list is over at once.
+    let url = serve(vec![list_until(&ca, 1, (2026, 10, 2)), list_until(&ca, 4711, (2026, 10, 3))]).await;
+    method.write("crls/own", json!({ "url": url })).await;
+    assert_eq!(method.read("crls/own").await["cdp"]["url"], json!(url));
+    assert_eq!(client.refused("login", json!({})).await, (400, CONSTRAINTS.into()));
+    // That one is over, too: it holds until the next try, a minute later.
+    assert_eq!(client.refused("login", json!({})).await, (400, CONSTRAINTS.into()));
+    let (status, text) = method.refused("crls/dead", json!({ "url": "http://127.0.0.1:1/x" })).await;
+    assert!(status == 500 && text.contains("cannot be fetched"), "{text}");
 }

@@ -37,7 +37,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn failed(error: BcryptError) -> Error {
+fn failed(error: &BcryptError) -> Error {
     Error::Internal(format!("bcrypt failed: {error}"))
 }
 
@@ -59,7 +59,7 @@ impl Hashing {
             let text = format!("bcrypt: password length exceeds {LONGEST_PASSWORD} bytes");
             return Err(Error::invalid(text));
         }
-        self.run(move || bcrypt::hash(password.expose(), COST)).await?.map_err(failed)
+        self.run(move || bcrypt::hash(password.expose(), COST)).await?.map_err(|error| failed(&error))
     }
     /// Whether the password is the one of the hash. Without a hash it takes as long, and it is not.
     pub(crate) async fn is(&self, password: Secret, hash: Option<String>) -> Result<bool> {
@@ -68,14 +68,14 @@ impl Hashing {
             Some(hash) => hash,
             None => self.nobody().await?,
         };
-        let same = self.run(move || bcrypt::verify(password.expose(), &hash)).await?.map_err(failed)?;
+        let same = self.run(move || bcrypt::verify(password.expose(), &hash)).await?.map_err(|error| failed(&error))?;
         Ok(same && known)
     }
     async fn nobody(&self) -> Result<String> {
         if let Some(hash) = self.nobody.get() {
             return Ok(hash.clone());
         }
-        let hash = self.run(|| bcrypt::hash("nobody", COST)).await?.map_err(failed)?;
+        let hash = self.run(|| bcrypt::hash("nobody", COST)).await?.map_err(|error| failed(&error))?;
         Ok(self.nobody.get_or_init(|| hash).clone())
     }
 }

@@ -1,4 +1,5 @@
 //! What `userpass` promises to whoever runs it and to whoever logs in.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 #[path = "../../support.rs"]
 mod support;
 use lessor_auth_userpass::UserpassFactory;
