@@ -1,6 +1,6 @@
 //! Requests as commands make them: one line to send, decode and report.
 
-use lessor_client::{Error, Method, Request, Response};
+use lessor_client::{Error, Method, Request, Response, Stream};
 use serde_json::Value;
 
 use crate::context::Ctx;
@@ -20,6 +20,14 @@ impl Ctx {
         Ok(self.client().await?.send(request).await)
     }
 
+    /// Sends a request whose answer is read piece by piece.
+    pub async fn open(&mut self, request: Request) -> Result<Result<Stream, Error>, Failure> {
+        if self.curl || self.policy {
+            return Err(self.print_instead(&request).await?);
+        }
+        Ok(self.client().await?.open(request).await)
+    }
+
     /// Sends a request; every error ends the command with `what` in front.
     pub async fn call(&mut self, what: &str, request: Request) -> Result<Option<Value>, Failure> {
         match self.send(request).await? {
@@ -37,23 +45,31 @@ impl Ctx {
     }
 
     /// Sends a request for which 404 means "nothing there", unless the answer carries data or warnings.
+    /// What the server said about a missing path becomes the hint of [`Self::nothing_at`].
     pub async fn find(&mut self, what: &str, request: Request) -> Result<Option<Value>, Failure> {
         match self.send(request).await? {
             Ok(response) => Ok(response.json.filter(|json| !json.is_null())),
-            Err(Error::Api(api)) if api.status == 404 && api.errors.is_empty() => Ok(api.body.filter(|body| {
-                body.get("data").is_some_and(|data| !data.is_null())
-                    || body.get("warnings").and_then(Value::as_array).is_some_and(|w| !w.is_empty())
-            })),
-            // Some answers carry data in place of the errors array.
-            Err(Error::Api(api)) if api.status == 404 && api.raw => {
-                match api.body.clone().filter(|body| {
-                    body.get("data").is_some_and(|d| !d.is_null()) || body.get("warnings").is_some_and(|w| !w.is_null())
-                }) {
-                    Some(body) => Ok(Some(body)),
-                    None => Err(self.failure(what, &Error::Api(api)).await),
+            Err(Error::Api(api)) if api.status == 404 => {
+                let has = |body: &Value, key: &str| match &body[key] {
+                    Value::Null => false,
+                    Value::Array(items) => !items.is_empty(),
+                    _ => true,
+                };
+                if !api.raw && !api.errors.is_empty() {
+                    self.missing = Some(format!("the server says: {}", api.errors.join("; ")));
                 }
+                Ok(api.body.filter(|body| has(body, "data") || has(body, "warnings")))
             }
             Err(error) => Err(self.failure(what, &error).await),
+        }
+    }
+
+    /// The failure of a command that found nothing.
+    pub fn nothing_at(&mut self, path: &str) -> Failure {
+        let failure = Failure::remote(format!("No value found at {path}"));
+        match self.missing.take() {
+            Some(said) => failure.hint(said),
+            None => failure,
         }
     }
 
@@ -78,28 +94,37 @@ impl Ctx {
         let program = self.program.clone();
         let client = self.client().await?;
         let config = client.config();
-        let mut text = String::from("curl");
-        if request.method() != Method::Get {
-            text.push_str(&format!(" -X {}", request.method()));
+        let mut headers = vec!["X-Vault-Request: true".to_owned()];
+        headers.extend(config.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        if has_token {
+            headers.push(format!("X-Vault-Token: $({program} print token)"));
         }
-        if request.method() == Method::Patch {
-            text.push_str(" -H \"Content-Type: application/merge-patch+json\"");
+        headers.extend(config.mfa.iter().map(|mfa| format!("X-Vault-Mfa: {mfa}")));
+        if config.policy_override {
+            headers.push("X-Vault-Policy-Override: true".to_owned());
         }
         if let Some(namespace) = &config.namespace {
-            text.push_str(&format!(" -H \"X-Vault-Namespace: {}/\"", namespace.trim_matches('/')));
-        }
-        text.push_str(" -H \"X-Vault-Request: true\"");
-        if has_token {
-            text.push_str(&format!(" -H \"X-Vault-Token: $({program} print token)\""));
+            headers.push(format!("X-Vault-Namespace: {}/", namespace.trim_matches('/')));
         }
         if let Some(ttl) = &config.wrap_ttl {
-            text.push_str(&format!(" -H \"X-Vault-Wrap-TTL: {ttl}\""));
+            headers.push(format!("X-Vault-Wrap-Ttl: {ttl}"));
         }
+        if request.method() == Method::Patch {
+            headers.push("Content-Type: application/merge-patch+json".to_owned());
+        }
+        headers.sort_unstable();
+        let mut text = String::from("curl");
         if config.tls.skip_verify {
             text.push_str(" --insecure");
         }
+        if request.method() != Method::Get {
+            text.push_str(&format!(" -X {}", request.method()));
+        }
+        for header in headers {
+            text.push_str(&format!(" -H \"{header}\""));
+        }
         if let Some(body) = request.body_ref() {
-            text.push_str(&format!(" -d '{}'", body.to_string().replace('\'', r"'\''")));
+            text.push_str(&format!(" -d '{}'", body.to_string().replace('\'', r#"'"'"'"#)));
         }
         text.push_str(&format!(" \"{}\"", client.url(request)));
         Ok(text)
@@ -107,12 +132,46 @@ impl Ctx {
 }
 
 fn policy_text(request: &Request) -> String {
-    let capabilities = match request.method() {
-        Method::Get if request.is_list() => "[\"list\"]",
-        Method::Get => "[\"read\"]",
-        Method::Put | Method::Post => "[\"create\", \"update\"]",
-        Method::Patch => "[\"patch\"]",
-        Method::Delete => "[\"delete\"]",
+    let mut capabilities = match request.method() {
+        Method::Get if request.is_list() => vec!["list"],
+        Method::Get => vec!["read"],
+        Method::Put | Method::Post => vec!["create", "update"],
+        Method::Patch => vec!["patch"],
+        Method::Delete => vec!["delete"],
     };
+    if needs_sudo(request) {
+        capabilities.push("sudo");
+    }
+    let capabilities: Vec<String> = capabilities.iter().map(|name| format!("{name:?}")).collect();
+    let capabilities = format!("[{}]", capabilities.join(", "));
     format!("path \"{}\" {{\n  capabilities = {capabilities}\n}}", request.path())
+}
+
+/// Paths the server guards with the sudo capability, besides those where only writing is guarded.
+const SUDO: [&str; 16] = [
+    "sys/audit",
+    "sys/config/auditing",
+    "sys/config/cors",
+    "sys/config/ui/headers",
+    "sys/internal/inspect",
+    "sys/leases/lookup/",
+    "sys/leases/revoke-force",
+    "sys/leases/revoke-prefix",
+    "sys/plugins/catalog",
+    "sys/raw",
+    "sys/remount",
+    "sys/rotate",
+    "sys/seal",
+    "sys/step-down",
+    "auth/token/accessors",
+    "auth/token/revoke-orphan",
+];
+
+fn needs_sudo(request: &Request) -> bool {
+    let path = request.path();
+    let below = |guarded: &str| {
+        let rest = path.strip_prefix(guarded.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.starts_with('/') || (rest.is_empty() && !guarded.ends_with('/')))
+    };
+    SUDO.iter().any(|guarded| below(guarded)) || (below("sys/auth") && request.method() != Method::Get)
 }

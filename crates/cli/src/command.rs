@@ -124,7 +124,7 @@ fn no_command(words: &[String], io: &mut Io) -> i32 {
         Some((group, count)) => {
             io.warn(&format!("Unknown command: {} {}\n", group.name, words[count]));
             io.warn(&help::group(group));
-            127
+            1
         }
         None => {
             io.warn(&format!("Unknown command: {}\n", words[0]));
@@ -137,10 +137,11 @@ fn no_command(words: &[String], io: &mut Io) -> i32 {
 /// Exactly the number of words a command takes, or a message that says so.
 pub fn arity(args: &Args, least: usize, most: usize) -> Result<(), Failure> {
     let count = args.rest.len();
+    let expected = if least == most { most.to_string() } else { format!("{least}-{most}") };
     if count < least {
-        Err(Failure::local(format!("Not enough arguments (expected {least}, got {count})")))
+        Err(Failure::local(format!("Not enough arguments (expected {expected}, got {count})")))
     } else if count > most {
-        Err(Failure::local(format!("Too many arguments (expected {most}, got {count})")))
+        Err(Failure::local(format!("Too many arguments (expected {expected}, got {count})")))
     } else {
         Ok(())
     }

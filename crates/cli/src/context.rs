@@ -18,6 +18,8 @@ pub struct Ctx {
     pub curl: bool,
     pub policy: bool,
     pub interactive: bool,
+    /// What the server said when it found nothing.
+    pub missing: Option<String>,
     config: Config,
     client: Option<Client>,
 }
@@ -47,6 +49,7 @@ impl Ctx {
             builtins,
             curl: args.is("output-curl-string"),
             policy: args.is("output-policy"),
+            missing: None,
             interactive: !args.is("non-interactive"),
             config,
             client: None,

@@ -10,8 +10,12 @@ use crate::failure::Failure;
 impl Ctx {
     /// The data arguments of a command; `-` reads the command's own input.
     pub fn parse_data(&mut self, words: &[String]) -> Result<Map<String, Value>, Failure> {
+        self.parse_pairs(words).map_err(|reason| Failure::local(format!("Failed to parse K=V data: {reason}")))
+    }
+
+    /// The same for callers who name the mistake themselves.
+    pub fn parse_pairs(&mut self, words: &[String]) -> Result<Map<String, Value>, String> {
         parse(words, &mut *self.io.input)
-            .map_err(|reason| Failure::local(format!("Failed to parse K=V data: {reason}")))
     }
 }
 
@@ -26,36 +30,52 @@ pub fn parse(words: &[String], stdin: &mut dyn Read) -> Result<Map<String, Value
         Ok(text)
     };
     for word in words {
-        if word == "-" {
-            merge(&mut out, &take()?, "stdin")?;
-        } else if let Some(path) = word.strip_prefix('@') {
-            merge(&mut out, &read(path)?, path)?;
-        } else {
-            let (key, value) = word
-                .split_once('=')
-                .ok_or_else(|| format!("invalid key/value pair {word:?}: format must be key=value"))?;
-            let value = if value == "-" {
-                take()?
-            } else if let Some(path) = value.strip_prefix('@') {
-                read(path)?
-            } else if value.starts_with("\\@") {
-                value[1..].to_owned()
-            } else {
-                value.to_owned()
-            };
-            add(&mut out, key, Value::String(value));
-        }
+        one(&mut out, word, &mut take).map_err(|why| format!("invalid key/value pair {word:?}: {why}"))?;
     }
     Ok(out)
 }
 
-fn read(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("error reading file: open {path}: {error}"))
+fn one(
+    out: &mut Map<String, Value>,
+    word: &str,
+    take: &mut impl FnMut() -> Result<String, String>,
+) -> Result<(), String> {
+    if word == "-" {
+        return merge(out, &take()?);
+    }
+    if let Some(path) = word.strip_prefix('@') {
+        return merge(out, &read(path)?);
+    }
+    let (key, value) = word.split_once('=').ok_or("format must be key=value")?;
+    let value = if value == "-" {
+        take()?
+    } else if let Some(path) = value.strip_prefix('@') {
+        read(path).map_err(|why| format!("error reading file: {why}"))?
+    } else if value.starts_with("\\@") {
+        value[1..].to_owned()
+    } else {
+        value.to_owned()
+    };
+    add(out, key, Value::String(value));
+    Ok(())
 }
 
-fn merge(out: &mut Map<String, Value>, text: &str, from: &str) -> Result<(), String> {
-    let object: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| format!("{from} does not hold a JSON object: {error}"))?;
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("open {path}: {}", reason(&error)))
+}
+
+/// What went wrong, in the words the field's tools use and without the number of the system's error.
+pub fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn merge(out: &mut Map<String, Value>, text: &str) -> Result<(), String> {
+    let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))?;
     for (key, value) in object {
         out.insert(key, value);
     }
@@ -106,7 +126,7 @@ mod tests {
     #[test]
     fn words_without_an_equals_sign_and_stdin_twice_are_refused() {
         assert_eq!(run(&["x"], "").unwrap_err(), "invalid key/value pair \"x\": format must be key=value");
-        assert_eq!(run(&["a=-", "b=-"], "").unwrap_err(), "stdin already consumed");
+        assert_eq!(run(&["a=-", "b=-"], "").unwrap_err(), "invalid key/value pair \"b=-\": stdin already consumed");
         assert!(run(&["@/nonexistent/file"], "").is_err());
     }
 }

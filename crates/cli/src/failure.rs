@@ -29,9 +29,10 @@ impl Failure {
         self
     }
 
-    /// A failed request, `what` being "Error writing data to x".
+    /// A failed request, `what` being "Error writing data to x", or nothing to show the error alone.
     pub fn request(what: &str, error: &Error, has_token: bool) -> Self {
-        Self { code: 2, message: format!("{what}: {error}"), hint: hint_for(error, has_token).map(str::to_owned) }
+        let message = if what.is_empty() { error.to_string() } else { format!("{what}: {error}") };
+        Self { code: 2, message, hint: hint_for(error, has_token).map(str::to_owned) }
     }
 }
 

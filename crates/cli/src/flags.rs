@@ -98,7 +98,7 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
         Kind::Text | Kind::List => Ok(()),
         Kind::Bool if truth(value).is_none() => bad("expected true or false"),
         Kind::Number if value.parse::<i64>().is_err() => bad("expected a whole number"),
-        Kind::Map if !value.contains('=') => bad("expected key=value"),
+        Kind::Map if !value.contains('=') => bad(&format!("missing = in KV pair: {value:?}")),
         Kind::Duration => match duration::parse(value) {
             Ok(_) => Ok(()),
             Err(why) => bad(&why),

@@ -28,6 +28,7 @@ pub static GLOBAL: &[Flag] = &[
     flag("header", Kind::Map, "Further header as key=value, may be repeated; not X-Vault-*."),
     flag("policy-override", Kind::Bool, "Override a soft-mandatory policy."),
     flag("disable-redirects", Kind::Bool, "Do not follow a redirect (VAULT_DISABLE_REDIRECTS)."),
+    flag("unlock-key", Kind::Text, "Key that unlocks a locked namespace."),
     flag("non-interactive", Kind::Bool, "Never ask at the terminal."),
     flag("output-curl-string", Kind::Bool, "Print the request as a curl command instead of sending it."),
     flag("output-policy", Kind::Bool, "Print the policy the request needs instead of sending it."),

@@ -10,7 +10,7 @@ mod request;
 mod tls;
 mod token;
 
-pub use client::Client;
+pub use client::{Client, Stream};
 pub use config::{Config, DEFAULT_ADDRESS, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT};
 pub use error::{ApiError, Error};
 pub use request::{Method, Request, Response};

@@ -56,6 +56,7 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Option<Value>,
+    pub(crate) bytes: Option<Vec<u8>>,
     pub(crate) token: Option<Token>,
     pub(crate) wrap: bool,
 }
@@ -69,6 +70,7 @@ impl Request {
             path: path.trim_start_matches('/').to_owned(),
             query: Vec::new(),
             body: None,
+            bytes: None,
             token: None,
             wrap: true,
         }
@@ -115,6 +117,13 @@ impl Request {
     #[must_use]
     pub fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Sets a body that is no JSON, such as a snapshot; it is sent as it is.
+    #[must_use]
+    pub fn bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.bytes = Some(bytes);
         self
     }
 

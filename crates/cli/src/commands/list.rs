@@ -43,7 +43,7 @@ pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outc
                 ctx.show_warnings(secret);
             }
             if ctx.is_table() {
-                return Err(Failure::remote(format!("No value found at {path}")));
+                return Err(ctx.nothing_at(path));
             }
             ctx.say("{}");
             Err(Failure::quiet(2))
@@ -51,7 +51,7 @@ pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outc
     }
 }
 
-fn show_details(ctx: &mut Ctx, secret: &Value) {
+pub fn show_details(ctx: &mut Ctx, secret: &Value) {
     let info = &secret["data"]["key_info"];
     let keys = secret["data"]["keys"].as_array().cloned().unwrap_or_default();
     let mut names: Vec<String> = Vec::new();

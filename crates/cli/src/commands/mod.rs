@@ -3,14 +3,17 @@
 use crate::command::{Command, Group};
 
 pub mod audit;
+pub mod auth;
 pub mod delete;
 pub mod kv;
 pub mod lease;
 pub mod list;
 pub mod login;
 pub mod mounts;
+pub mod namespace;
 pub mod operator;
 pub mod path_help;
+pub mod plugin;
 pub mod policy;
 pub mod print_token;
 pub mod read;
@@ -21,15 +24,22 @@ pub mod status;
 pub mod token;
 pub mod unwrap;
 pub mod version;
+pub mod version_history;
 pub mod write;
 
 /// Words that only hold other commands.
 pub static GROUPS: &[Group] = &[
     Group { name: "audit", about: "Record requests and answers." },
+    Group { name: "auth", about: "Mount auth methods." },
     Group { name: "kv", about: "Read and write key-value secrets." },
     Group { name: "kv metadata", about: "Read and write what is kept beside the versions." },
     Group { name: "lease", about: "Look at, renew and revoke leases." },
+    Group { name: "namespace", about: "Manage servers within the server." },
     Group { name: "operator", about: "Initialize, seal and unseal." },
+    Group { name: "operator raft", about: "Manage the nodes of a replicated storage." },
+    Group { name: "operator raft autopilot", about: "Look after the nodes of a replicated storage." },
+    Group { name: "operator raft snapshot", about: "Save and restore a replicated storage." },
+    Group { name: "plugin", about: "Look at what can be mounted." },
     Group { name: "policy", about: "Read and write policies." },
     Group { name: "print", about: "Print what the command line holds." },
     Group { name: "secrets", about: "Mount secrets engines." },
@@ -40,6 +50,12 @@ static COMMANDS: &[&Command] = &[
     &audit::disable::COMMAND,
     &audit::enable::COMMAND,
     &audit::list::COMMAND,
+    &auth::disable::COMMAND,
+    &auth::enable::COMMAND,
+    &auth::help::COMMAND,
+    &auth::list::COMMAND,
+    &auth::move_mount::COMMAND,
+    &auth::tune::COMMAND,
     &delete::COMMAND,
     &kv::delete::COMMAND,
     &kv::delete::DESTROY,
@@ -59,14 +75,41 @@ static COMMANDS: &[&Command] = &[
     &lease::revoke::COMMAND,
     &list::COMMAND,
     &login::COMMAND,
+    &namespace::change::CREATE,
+    &namespace::change::DELETE,
+    &namespace::change::PATCH,
+    &namespace::list::COMMAND,
+    &namespace::list::LOOKUP,
+    &namespace::lock::LOCK,
+    &namespace::lock::UNLOCK,
+    &operator::generate_root::COMMAND,
     &operator::init::COMMAND,
     &operator::key_status::COMMAND,
     &operator::key_status::ROTATE,
+    &operator::members::COMMAND,
+    &operator::raft::autopilot::GET,
+    &operator::raft::autopilot::SET,
+    &operator::raft::autopilot::STATE,
+    &operator::raft::join::COMMAND,
+    &operator::raft::peers::DEMOTE,
+    &operator::raft::peers::LIST,
+    &operator::raft::peers::PROMOTE,
+    &operator::raft::peers::REMOVE,
+    &operator::raft::snapshot::RESTORE,
+    &operator::raft::snapshot::SAVE,
     &operator::rekey::COMMAND,
+    &operator::rekey::ROTATE_KEYS,
     &operator::seal::COMMAND,
     &operator::seal::STEP_DOWN,
     &operator::unseal::COMMAND,
+    &operator::usage::COMMAND,
     &path_help::COMMAND,
+    &plugin::catalog::DEREGISTER,
+    &plugin::catalog::INFO,
+    &plugin::catalog::REGISTER,
+    &plugin::list::COMMAND,
+    &plugin::reload::COMMAND,
+    &plugin::reload::STATUS,
     &policy::delete::COMMAND,
     &policy::list::COMMAND,
     &policy::read::COMMAND,
@@ -88,6 +131,7 @@ static COMMANDS: &[&Command] = &[
     &token::revoke::COMMAND,
     &unwrap::COMMAND,
     &version::COMMAND,
+    &version_history::COMMAND,
     &write::COMMAND,
     &write::PATCH,
 ];

@@ -17,7 +17,7 @@ pub static COMMAND: Command = Command {
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let Some((path, data)) = args.rest.split_first() else {
-        return Err(Failure::local("Not enough arguments (expected at least 1, got 0)"));
+        return Err(Failure::local("Not enough arguments (expected 1, got 0)"));
     };
     let path = clean(path);
     let mut request = Request::get(&path);
@@ -44,6 +44,6 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     }
     match ctx.find(&what, request).await? {
         Some(secret) => ctx.show_secret_or_field(&secret, args.text("field")),
-        None => Err(Failure::remote(format!("No value found at {path}"))),
+        None => Err(ctx.nothing_at(&path)),
     }
 }

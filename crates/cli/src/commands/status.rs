@@ -48,6 +48,7 @@ pub async fn show_status(ctx: &mut Ctx, seal: &Value) -> Outcome {
 
 fn merged(seal: &Value, leader: &Value) -> Value {
     let mut out: Map<String, Value> = seal.as_object().cloned().unwrap_or_default();
+    out.entry("build_date").or_insert_with(|| Value::from(""));
     for key in [
         "ha_enabled",
         "is_self",

@@ -31,7 +31,7 @@ pub static PATCH: Command = Command {
 
 async fn run(ctx: &mut Ctx, args: &Args, method: Method) -> Outcome {
     let Some((path, words)) = args.rest.split_first() else {
-        return Err(Failure::local("Not enough arguments (expected at least 1, got 0)"));
+        return Err(Failure::local("Not enough arguments (expected 1, got 0)"));
     };
     if words.is_empty() && !args.is("force") {
         return Err(Failure::local("Must supply data or use -force"));
@@ -42,9 +42,6 @@ async fn run(ctx: &mut Ctx, args: &Args, method: Method) -> Outcome {
     match ctx.call(&what, Request::new(method, &path).body(body)).await? {
         Some(secret) => ctx.show_secret_or_field(&secret, args.text("field")),
         None => {
-            if let Some(name) = args.text("field") {
-                return Err(Failure::local(format!("Field {name:?} not present in secret")));
-            }
             if ctx.is_table() {
                 ctx.say(&format!("Success! Data written to: {path}"));
             }

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 pub use field::lookup as lookup_field;
 pub use secret::rows as secret_rows;
-pub use table::{columns, key_value};
+pub use table::{columns, key_value, plain, spaced, wrap};
 pub use value::{data_rows, show, sorted};
 
 /// The three streams, so that tests can hold them.
@@ -147,7 +147,7 @@ impl Ctx {
         }
         self.warn("WARNING! The following warnings were returned from Vault:\n");
         for warning in warnings {
-            let text = table::wrap(&format!("* {}", show(warning)), 78);
+            let text = wrap(&format!("* {}", show(warning)), 78);
             let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
             self.warn(&format!("{}\n", lines.join("\n")));
         }
@@ -186,7 +186,10 @@ impl Ctx {
     /// `-field` when given, the whole secret otherwise.
     pub fn show_secret_or_field(&mut self, secret: &Value, field: Option<&str>) -> Result<i32, Failure> {
         match field {
-            Some(name) => self.show_field(secret, name),
+            Some(name) => {
+                self.show_warnings(secret);
+                self.show_field(secret, name)
+            }
             None => {
                 self.show_secret(secret);
                 Ok(0)

@@ -104,12 +104,45 @@ pub fn envelope(secret: &Value) -> Value {
     out.insert("renewable".into(), renewable);
     out.insert("data".into(), sorted(&secret["data"]));
     out.insert("warnings".into(), secret["warnings"].clone());
-    for key in ["auth", "wrap_info"] {
+    for (key, fields) in [("auth", AUTH), ("wrap_info", WRAP)] {
         if secret[key].is_object() {
-            out.insert(key.into(), secret[key].clone());
+            out.insert(key.into(), only(&secret[key], fields));
         }
     }
     Value::Object(out)
+}
+
+/// What the field's clients show of a login, in their order, and what stands there when it is missing.
+const AUTH: &[(&str, Value)] = &[
+    ("client_token", Value::String(String::new())),
+    ("accessor", Value::String(String::new())),
+    ("policies", Value::Null),
+    ("token_policies", Value::Null),
+    ("identity_policies", Value::Null),
+    ("metadata", Value::Null),
+    ("orphan", Value::Bool(false)),
+    ("entity_id", Value::String(String::new())),
+    ("lease_duration", Value::Null),
+    ("renewable", Value::Bool(false)),
+    ("mfa_requirement", Value::Null),
+];
+
+/// The same for a wrapped answer.
+const WRAP: &[(&str, Value)] = &[
+    ("token", Value::String(String::new())),
+    ("accessor", Value::String(String::new())),
+    ("ttl", Value::Null),
+    ("creation_time", Value::Null),
+    ("creation_path", Value::String(String::new())),
+    ("wrapped_accessor", Value::String(String::new())),
+];
+
+fn only(value: &Value, fields: &[(&str, Value)]) -> Value {
+    let pick = |(key, missing): &(&str, Value)| {
+        let found = value.get(*key).filter(|value| !value.is_null()).unwrap_or(missing);
+        ((*key).to_owned(), found.clone())
+    };
+    Value::Object(fields.iter().map(pick).collect())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Left-aligned columns four spaces apart, the last one unpadded.
 
+/// What stands between two columns.
 const GAP: &str = "    ";
 
 fn cell(text: &str) -> &str {
@@ -8,11 +9,16 @@ fn cell(text: &str) -> &str {
 
 /// A header, dashes below it, and rows.
 pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+    spaced(header, rows, GAP)
+}
+
+/// [`columns`] with something else between two columns.
+pub fn spaced(header: &[&str], rows: &[Vec<String>], gap: &str) -> String {
     let mut all: Vec<Vec<&str>> = vec![header.to_vec()];
     let dashes: Vec<String> = header.iter().map(|name| "-".repeat(name.chars().count())).collect();
     all.push(dashes.iter().map(String::as_str).collect());
     all.extend(rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()));
-    align(&all)
+    align(&all, gap)
 }
 
 /// The `Key` and `Value` table.
@@ -21,7 +27,13 @@ pub fn key_value(rows: &[(String, String)]) -> String {
     columns(&["Key", "Value"], &rows)
 }
 
-fn align(rows: &[Vec<&str>]) -> String {
+/// Rows without a header.
+pub fn plain(rows: &[(String, String)]) -> String {
+    let rows: Vec<Vec<&str>> = rows.iter().map(|(key, value)| vec![cell(key), cell(value)]).collect();
+    align(&rows, GAP)
+}
+
+fn align(rows: &[Vec<&str>], gap: &str) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -34,7 +46,7 @@ fn align(rows: &[Vec<&str>]) -> String {
             line.push_str(text);
             if index + 1 < row.len() {
                 line.push_str(&" ".repeat(widths[index].saturating_sub(text.chars().count())));
-                line.push_str(GAP);
+                line.push_str(gap);
             }
         }
         line

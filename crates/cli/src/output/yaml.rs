@@ -107,13 +107,30 @@ fn looks_typed(text: &str) -> bool {
     let word = text.to_lowercase();
     text.is_empty()
         || matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null" | "~")
-        || text.starts_with(|c: char| c.is_ascii_digit())
+        || looks_like_a_number(text)
+        || looks_like_a_date(text)
         || text.parse::<f64>().is_ok()
         || word.trim_start_matches(['+', '-']).starts_with(".inf")
         || word == ".nan"
         || (text.starts_with(['+', '-', '.']) && text[1..].starts_with(|c: char| c.is_ascii_digit()))
         || text == "="
         || text == "<<"
+}
+
+/// `0x1f`, `1_000`, `1:30`: digits with what YAML allows between them.
+fn looks_like_a_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    let based = ["0x", "0o", "0b"].iter().any(|base| digits.starts_with(base));
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && (based && digits[2..].chars().all(|c| c.is_ascii_hexdigit() || c == '_')
+            || digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | ':')))
+}
+
+/// `2026-11-22`, alone or before a time.
+fn looks_like_a_date(text: &str) -> bool {
+    let Some((date, _)) = text.split_at_checked(10).or(Some((text, ""))) else { return false };
+    let parts: Vec<&str> = date.split('-').collect();
+    parts.len() == 3 && parts[0].len() == 4 && parts.iter().all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let answer = ctx.expect("Error listing audits", Request::get("sys/audit")).await?;
     let devices = mounts::entries(&answer);
     if devices.is_empty() && ctx.is_table() {
-        return Err(Failure::remote("No audit devices are enabled."));
+        ctx.say("No audit devices are enabled.");
+        return Err(Failure::quiet(2));
     }
     let detailed = args.is("detailed");
     let rows: Vec<Vec<String>> = devices

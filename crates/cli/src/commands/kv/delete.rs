@@ -55,12 +55,13 @@ async fn versioned(ctx: &mut Ctx, args: &Args, what: &str) -> Outcome {
     arity(args, 1, 1)?;
     let versions = versions(args);
     if versions.is_empty() {
-        return Err(Failure::local(
-            "No versions provided, use the \"-versions\" flag to specify the version to change.",
-        ));
+        return Err(Failure::local(format!(
+            "No versions provided, use the \"-versions\" flag to specify the version to {what}."
+        )));
     }
     let place = find(ctx, args, &args.rest[0]).await?;
-    need_versions(&place)?;
+    let name = if what == "undelete" { "Undelete" } else { "Destroy" };
+    need_versions(&place, Failure::local(format!("{name} not supported on KV Version 1")))?;
     let at = place.at(what);
     let request = Request::put(&at, json!({ "versions": versions }));
     ctx.call(&format!("Error writing data to {at}"), request).await?;

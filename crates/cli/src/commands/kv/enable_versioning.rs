@@ -21,9 +21,7 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         "options": { "version": "2" }, "default_lease_ttl": "", "max_lease_ttl": "", "force_no_cache": false,
     });
     let request = Request::post(&format!("sys/mounts/{}/tune", path.trim_end_matches('/')), body);
-    if let Some(answer) = ctx.call(&format!("Error tuning secrets engine {path}"), request).await? {
-        ctx.show_warnings(&answer);
-    }
+    ctx.call(&format!("Error tuning secrets engine {path}"), request).await?;
     ctx.say(&format!("Success! Tuned the secrets engine at: {path}"));
     Ok(0)
 }

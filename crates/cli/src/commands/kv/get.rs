@@ -30,10 +30,19 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         request = request.query("version", version);
     }
     let Some(secret) = ctx.find(&format!("Error reading {path}"), request).await? else {
-        return Err(Failure::remote(format!("No value found at {path}")));
+        return Err(ctx.nothing_at(&path));
     };
+    if secret["wrap_info"].is_object() {
+        return ctx.show_secret_or_field(&secret, args.text("field"));
+    }
     let data = if place.versioned { &secret["data"]["data"] } else { &secret["data"] };
     if let Some(name) = args.text("field") {
+        if place.versioned && !data.is_object() {
+            return Err(Failure::remote(format!("No data found at {path}")));
+        }
+        if name == "data" && data.get(name).is_none() {
+            return ctx.show_bare(data);
+        }
         return match data.get(name) {
             Some(value) => ctx.show_bare(value),
             None => Err(Failure::local(format!("Field {name:?} not present in map"))),

@@ -60,10 +60,10 @@ pub static DELETE: Command = Command {
 async fn get(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 1, 1)?;
     let place = find(ctx, args, &args.rest[0]).await?;
-    need_versions(&place)?;
+    need_versions(&place, Failure::local("Metadata not supported on KV Version 1"))?;
     let at = place.at("metadata");
     let Some(secret) = ctx.find(&format!("Error reading {at}"), Request::get(&at)).await? else {
-        return Err(Failure::remote(format!("No value found at {at}")));
+        return Err(ctx.nothing_at(&at));
     };
     if let Some(name) = args.text("field") {
         return ctx.show_field(&secret, name);
@@ -114,7 +114,7 @@ fn body(args: &Args) -> Map<String, Value> {
 async fn write(ctx: &mut Ctx, args: &Args, method: Method) -> Outcome {
     arity(args, 1, 1)?;
     let place = find(ctx, args, &args.rest[0]).await?;
-    need_versions(&place)?;
+    need_versions(&place, Failure::local("Metadata not supported on KV Version 1"))?;
     let at = place.at("metadata");
     let request = Request::new(method, &at).body(Value::Object(body(args)));
     if let Some(answer) = ctx.call(&format!("Error writing data to {at}"), request).await? {
@@ -129,7 +129,7 @@ async fn write(ctx: &mut Ctx, args: &Args, method: Method) -> Outcome {
 async fn delete(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 1, 1)?;
     let place = find(ctx, args, &args.rest[0]).await?;
-    need_versions(&place)?;
+    need_versions(&place, Failure::local("Metadata not supported on KV Version 1"))?;
     let at = place.at("metadata");
     ctx.call(&format!("Error deleting {at}"), Request::delete(&at)).await?;
     if ctx.is_table() {

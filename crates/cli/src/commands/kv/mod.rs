@@ -50,7 +50,7 @@ pub async fn find(ctx: &mut Ctx, args: &Args, path: &str) -> Result<Place, Failu
         Ok(response) => response.json.unwrap_or_default(),
         // A server without that endpoint has no versions either.
         Err(Error::Api(api)) if api.status == 404 => Value::Null,
-        Err(error) => return Err(ctx.failure("Error making API request", &error).await),
+        Err(error) => return Err(ctx.failure("", &error).await),
     };
     let data = &answer["data"];
     let mount = match data["path"].as_str() {
@@ -68,13 +68,12 @@ pub async fn find(ctx: &mut Ctx, args: &Args, path: &str) -> Result<Place, Failu
     Ok(Place { mount, path, versioned })
 }
 
-/// Refuses mounts without versions.
-pub fn need_versions(place: &Place) -> Result<(), Failure> {
+/// Refuses mounts without versions; `refusal` says what is not possible there.
+pub fn need_versions(place: &Place, refusal: Failure) -> Result<(), Failure> {
     if place.versioned {
         return Ok(());
     }
-    let text = format!("K/V engine mount must be version 2: {}", place.mount);
-    Err(Failure::local(text).hint(format!("\"lessor kv enable-versioning {}\" upgrades it", place.mount)))
+    Err(refusal.hint(format!("\"lessor kv enable-versioning {}\" upgrades it", place.mount)))
 }
 
 /// What a write of a version answers.
@@ -82,7 +81,7 @@ pub fn show_written(ctx: &mut Ctx, place: &Place, secret: &Value, field: Option<
     if let Some(name) = field {
         return ctx.show_field(secret, name);
     }
-    if !ctx.is_table() {
+    if !ctx.is_table() || secret["wrap_info"].is_object() {
         ctx.show_secret(secret);
         return Ok(0);
     }

@@ -44,7 +44,7 @@ fn options(args: &Args) -> Map<String, Value> {
 }
 
 fn split(args: &Args) -> Result<(&String, &[String]), Failure> {
-    args.rest.split_first().ok_or_else(|| Failure::local("Not enough arguments (expected at least 1, got 0)"))
+    args.rest.split_first().ok_or_else(|| Failure::local("Not enough arguments (expected >1, got 0)"))
 }
 
 async fn put(ctx: &mut Ctx, args: &Args) -> Outcome {
@@ -79,7 +79,7 @@ async fn patch(ctx: &mut Ctx, args: &Args) -> Outcome {
         data.insert(key, Value::Null);
     }
     let place = find(ctx, args, path).await?;
-    need_versions(&place)?;
+    need_versions(&place, Failure::remote("K/V engine mount must be version 2 for patch support"))?;
     let written = match args.text("method") {
         Some("rw") => read_write(ctx, &place, args, data).await?,
         Some("patch") => match merge(ctx, &place, args, &data).await? {
@@ -92,18 +92,13 @@ async fn patch(ctx: &mut Ctx, args: &Args) -> Outcome {
             Err(Error::Api(api)) if matches!(api.status, 403 | 405) => read_write(ctx, &place, args, data).await?,
             Err(error) => return Err(failure(ctx, &place, &error).await),
         },
-        Some(other) => return Err(Failure::local(format!("Unsupported method {other:?}: use patch or rw"))),
+        Some(other) => return Err(Failure::remote(format!("Unsupported method provided to -method flag: {other}"))),
     };
     show_written(ctx, &place, &written, args.text("field"))
 }
 
 async fn failure(ctx: &mut Ctx, place: &Place, error: &Error) -> Failure {
     let at = place.at("data");
-    if let Error::Api(api) = error
-        && api.status == 404
-    {
-        return Failure::remote(format!("No value found at {at}"));
-    }
     ctx.failure(&format!("Error writing data to {at}"), error).await
 }
 

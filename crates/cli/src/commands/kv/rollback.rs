@@ -19,10 +19,10 @@ pub static COMMAND: Command = Command {
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 1, 1)?;
     let Some(version) = args.number("version").filter(|version| *version > 0) else {
-        return Err(Failure::local("Missing or invalid version: use -version=<number>"));
+        return Err(Failure::local("Version flag must be specified"));
     };
     let place = find(ctx, args, &args.rest[0]).await?;
-    need_versions(&place)?;
+    need_versions(&place, Failure::remote("K/V engine mount must be version 2 for rollback support"))?;
     let at = place.at("data");
     let missing = || Failure::remote(format!("No value found at {at}"));
     let latest = ctx.find(&format!("Error doing pre-read at {at}"), Request::get(&at)).await?.ok_or_else(missing)?;
@@ -31,7 +31,7 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let old = ctx.find(&format!("Error doing pre-read at {at}"), request).await?.ok_or_else(missing)?;
     let data = old["data"]["data"].clone();
     if data == Value::Null {
-        return Err(Failure::remote(format!("Cannot roll back to version {version}: it is deleted or destroyed")));
+        return Err(Failure::remote("Cannot roll back to a version that has been deleted"));
     }
     let body = json!({ "data": data, "options": { "cas": current } });
     let written = ctx.expect(&format!("Error writing data to {at}"), Request::put(&at, body)).await?;

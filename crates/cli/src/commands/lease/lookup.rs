@@ -1,7 +1,7 @@
 use lessor_client::Request;
 use serde_json::json;
 
-use crate::command::{Command, Outcome, arity};
+use crate::command::{Command, Outcome};
 use crate::context::Ctx;
 use crate::flags::Args;
 
@@ -15,8 +15,7 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    arity(args, 1, 1)?;
-    let id = args.rest[0].trim();
+    let id = super::id(args)?;
     let request = Request::put("sys/leases/lookup", json!({"lease_id": id}));
     let answer = ctx.expect(&format!("error looking up lease id {id}"), request).await?;
     ctx.show_secret(&answer);

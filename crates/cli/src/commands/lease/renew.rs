@@ -1,7 +1,7 @@
 use lessor_client::Request;
 use serde_json::json;
 
-use crate::command::{Command, Outcome, arity};
+use crate::command::{Command, Outcome};
 use crate::context::Ctx;
 use crate::flags::{Args, Kind, aliased};
 
@@ -15,8 +15,7 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    arity(args, 1, 1)?;
-    let id = args.rest[0].trim();
+    let id = super::id(args)?;
     let increment = args.duration("increment").unwrap_or_default().as_secs();
     let body = json!({"increment": increment, "lease_id": id});
     let request = Request::put("sys/leases/renew", body);

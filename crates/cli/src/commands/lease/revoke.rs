@@ -1,7 +1,7 @@
 use lessor_client::Request;
 use serde_json::json;
 
-use crate::command::{Command, Outcome, arity};
+use crate::command::{Command, Outcome, clean};
 use crate::context::Ctx;
 use crate::failure::Failure;
 use crate::flags::{Args, Kind, aliased, flag};
@@ -20,14 +20,13 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    arity(args, 1, 1)?;
-    let id = args.rest[0].trim().trim_start_matches('/').to_owned();
+    let id = clean(super::id(args)?);
     let (prefix, force, sync) = (args.is("prefix"), args.is("force"), args.is("sync"));
     if force && !prefix {
         return Err(Failure::local("Specifying -force requires also specifying -prefix"));
     }
     if force {
-        ctx.warn("Warning! Force-removing leases can cause the server to become out of sync with\nsecret engines!");
+        ctx.warn("Warning! Force-removing leases can cause Vault to become out of sync with\nsecret engines!");
         let request = Request::put(&format!("sys/leases/revoke-force/{id}"), json!(null));
         let what = format!("Error force revoking leases with prefix {id}");
         ctx.call(&what, request).await?;

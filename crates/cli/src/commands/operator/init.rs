@@ -1,6 +1,7 @@
 use lessor_client::Request;
 use serde_json::{Value, json};
 
+use super::pgp;
 use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
 use crate::failure::Failure;
@@ -17,6 +18,9 @@ pub static COMMAND: Command = Command {
         aliased("key-threshold", "t", Kind::Number, "How many of them unseal, 3 when not given."),
         flag("recovery-shares", Kind::Number, "How many recovery key shares to make, with an automatic seal."),
         flag("recovery-threshold", Kind::Number, "How many of them are needed."),
+        flag("pgp-keys", Kind::List, "Files with public PGP keys, separated by commas, that encrypt the key shares."),
+        flag("recovery-pgp-keys", Kind::List, "The same for the recovery key shares."),
+        flag("root-token-pgp-key", Kind::Text, "File with a public PGP key that encrypts the root token."),
         flag("status", Kind::Bool, "Only tell whether the server is initialized: exit code 0 yes, 2 no."),
     ],
     run: |ctx, args| Box::pin(run(ctx, args)),
@@ -35,11 +39,19 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     } else {
         (number("key-shares", 5), number("key-threshold", 3))
     };
-    let body = if automatic {
+    let mut body = if automatic {
         json!({ "recovery_shares": shares, "recovery_threshold": threshold })
     } else {
         json!({ "secret_shares": shares, "secret_threshold": threshold })
     };
+    for (flag, key) in [("pgp-keys", "pgp_keys"), ("recovery-pgp-keys", "recovery_pgp_keys")] {
+        if let Some(keys) = pgp::keys(args, flag)? {
+            body[key] = json!(keys);
+        }
+    }
+    if let Some(key) = pgp::key(args, "root-token-pgp-key")? {
+        body["root_token_pgp_key"] = json!(key);
+    }
     let made = ctx.expect("Error initializing", Request::put("sys/init", body)).await?;
     if ctx.is_table() {
         let text = text(&made, shares, threshold);
@@ -53,12 +65,13 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
 
 async fn status(ctx: &mut Ctx) -> Outcome {
     let answer = ctx.expect("Error checking initialization status", Request::get("sys/init")).await?;
-    if answer["initialized"] == true {
-        ctx.say("Vault is initialized");
-        return Ok(0);
+    let initialized = answer["initialized"] == true;
+    if ctx.is_table() {
+        ctx.say(if initialized { "Vault is initialized" } else { "Vault is not initialized" });
+    } else {
+        ctx.show_value(&json!({ "Initialized": initialized }));
     }
-    ctx.say("Vault is not initialized");
-    Err(Failure::quiet(2))
+    if initialized { Ok(0) } else { Err(Failure::quiet(2)) }
 }
 
 fn list<'a>(made: &'a Value, name: &str) -> &'a [Value] {

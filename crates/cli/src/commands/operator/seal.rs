@@ -1,5 +1,4 @@
-use lessor_client::Request;
-use serde_json::Value;
+use lessor_client::{Method, Request};
 
 use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
@@ -25,14 +24,14 @@ pub static STEP_DOWN: Command = Command {
 
 async fn seal(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 0)?;
-    ctx.call("Error sealing", Request::put("sys/seal", Value::Null)).await?;
+    ctx.call("Error sealing", Request::new(Method::Put, "sys/seal")).await?;
     ctx.say("Success! Vault is sealed.");
     Ok(0)
 }
 
 async fn step_down(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 0)?;
-    ctx.call("Error stepping down", Request::put("sys/step-down", Value::Null)).await?;
+    ctx.call("Error stepping down", Request::new(Method::Put, "sys/step-down")).await?;
     let address = ctx.config().address.clone();
     ctx.say(&format!("Success! Stepped down: {address}"));
     Ok(0)

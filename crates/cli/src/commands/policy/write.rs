@@ -3,6 +3,7 @@ use serde_json::json;
 
 use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
+use crate::data::reason;
 use crate::failure::Failure;
 use crate::flags::Args;
 
@@ -17,13 +18,17 @@ pub static COMMAND: Command = Command {
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 2, 2)?;
-    let name = args.rest[0].trim().to_lowercase();
+    let given = args.rest[0].trim();
+    let name = given.to_lowercase();
+    if name != given {
+        ctx.warn(&format!("Policy name was converted from {given:?} to {name:?}"));
+    }
     let path = args.rest[1].trim();
     let text = if path == "-" {
         ctx.io.read_input()?
     } else {
         std::fs::read_to_string(path)
-            .map_err(|error| Failure::remote(format!("Error opening policy file: {path}: {error}")))?
+            .map_err(|error| Failure::remote(format!("Error opening policy file: open {path}: {}", reason(&error))))?
     };
     let request = Request::put(&format!("sys/policies/acl/{name}"), json!({"policy": text}));
     if let Some(answer) = ctx.call("Error uploading policy", request).await? {

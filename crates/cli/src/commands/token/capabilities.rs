@@ -17,6 +17,9 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
+    if args.rest.is_empty() {
+        return Err(Failure::local("Not enough arguments (expected 1-2, got 0)"));
+    }
     arity(args, 1, 2)?;
     let (path, request) = match args.rest.as_slice() {
         [path] if args.is("accessor") => {

@@ -42,8 +42,10 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     if let Some(id) = args.text("id") {
         put("id", json!(id));
     }
-    let policies = args.comma_list("policy");
-    put("policies", if policies.is_empty() { Value::Null } else { json!(policies) });
+    let policies = args.list("policy");
+    if !policies.is_empty() {
+        put("policies", json!(policies));
+    }
     let metadata = args.map("metadata");
     if !metadata.is_empty() {
         put("meta", Value::Object(metadata));

@@ -21,7 +21,7 @@ pub static COMMAND: Command = Command {
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 1)?;
     let request = match (args.rest.first(), args.is("accessor")) {
-        (None, true) => return Err(Failure::local("Not enough arguments with -accessor: expected an accessor")),
+        (None, true) => return Err(Failure::local("Not enough arguments with -accessor (expected 1, got 0)")),
         (None, false) => Request::get("auth/token/lookup-self"),
         (Some(accessor), true) => Request::post("auth/token/lookup-accessor", json!({"accessor": accessor.trim()})),
         (Some(token), false) => Request::post("auth/token/lookup", json!({"token": token.trim()})),

@@ -24,7 +24,7 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let mut body = Map::new();
     body.insert("increment".into(), json!(args.duration("increment").unwrap_or_default().as_secs()));
     let request = match (args.rest.first(), args.is("accessor")) {
-        (None, true) => return Err(Failure::local("Not enough arguments with -accessor: expected an accessor")),
+        (None, true) => return Err(Failure::local("Not enough arguments with -accessor (expected 1, got 0)")),
         (None, false) => Request::put("auth/token/renew-self", Value::Object(body)),
         (Some(accessor), true) => {
             body.insert("accessor".into(), json!(accessor.trim()));

@@ -1,7 +1,7 @@
 use lessor_client::{Method, Request};
 use serde_json::json;
 
-use crate::command::{Command, Outcome, arity};
+use crate::command::{Command, Outcome, clean};
 use crate::context::Ctx;
 use crate::failure::Failure;
 use crate::flags::{Args, Kind, flag};
@@ -22,10 +22,13 @@ pub static COMMAND: Command = Command {
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let mode = args.text("mode").unwrap_or_default();
     let (own, accessor) = (args.is("self"), args.is("accessor"));
-    if own {
-        arity(args, 0, 0)?;
-    } else {
-        arity(args, 1, 1)?;
+    match (own, args.rest.len()) {
+        (true, 0) | (false, 1) => {}
+        (true, count) => {
+            return Err(Failure::local(format!("Too many arguments with -self (expected 0, got {count})")));
+        }
+        (false, 0) => return Err(Failure::local("Not enough arguments (expected 1 or -self, got 0)")),
+        (false, count) => return Err(Failure::local(format!("Too many arguments (expected 1 or -self, got {count})"))),
     }
     let target = args.rest.first().map(|text| text.trim()).unwrap_or_default();
     let request = match (mode, own, accessor) {
@@ -33,11 +36,13 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         ("", false, true) => Request::post("auth/token/revoke-accessor", json!({"accessor": target})),
         ("", false, false) => Request::put("auth/token/revoke", json!({"token": target})),
         ("orphan", false, false) => Request::put("auth/token/revoke-orphan", json!({"token": target})),
-        ("path", false, false) => Request::new(Method::Put, &format!("sys/leases/revoke-prefix/{target}")),
+        ("path", false, false) => Request::new(Method::Put, &format!("sys/leases/revoke-prefix/{}", clean(target))),
         ("" | "orphan" | "path", _, _) => {
-            return Err(Failure::local("-self, -accessor and -mode cannot be combined"));
+            let first = if own { "self" } else { "accessor" };
+            let second = if own && accessor { "accessor" } else { "mode" };
+            return Err(Failure::local(format!("Cannot use -{first} with -{second}!")));
         }
-        _ => return Err(Failure::local(format!("Invalid mode: {mode}: use orphan or path"))),
+        _ => return Err(Failure::local(format!("Invalid mode: {mode}"))),
     };
     ctx.call("Error revoking token", request).await?;
     ctx.say("Success! Revoked token (if it existed)");

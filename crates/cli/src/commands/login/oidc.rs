@@ -1,0 +1,168 @@
+//! Log in at an OpenID Connect provider: it sends the browser back to a listener of this command.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawForm, State};
+use axum::response::Html;
+use axum::routing::get;
+use lessor_client::{Error, Request};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use super::methods::Login;
+use crate::context::Ctx;
+use crate::failure::Failure;
+
+/// How long a person may take at the provider.
+const LIMIT: Duration = Duration::from_secs(600);
+/// Pause between two questions to a server that answers by itself, unless it names another.
+const POLL: u64 = 5;
+
+/// One visit of the browser: what the provider sent, and where the page to show goes.
+struct Visit {
+    pairs: Vec<(String, String)>,
+    page: oneshot::Sender<String>,
+}
+
+pub fn login(ctx: &mut Ctx, mount: String, data: Map<String, Value>) -> Login<'_> {
+    Box::pin(run(ctx, mount, data))
+}
+
+fn failed(why: impl std::fmt::Display) -> Failure {
+    Failure::remote(format!("Error authenticating: {why}"))
+}
+
+async fn run(ctx: &mut Ctx, mount: String, data: Map<String, Value>) -> Result<Value, Failure> {
+    let text = |key: &str, default: &str| data.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
+    let port = text("port", "8250");
+    let address = format!("{}:{port}", text("listenaddress", "localhost"));
+    let redirect = format!(
+        "{}://{}:{}/oidc/callback",
+        text("callbackmethod", "http"),
+        text("callbackhost", "localhost"),
+        text("callbackport", &port)
+    );
+    let listener =
+        TcpListener::bind(&address).await.map_err(|error| failed(format!("cannot listen at {address}: {error}")))?;
+    let nonce: String = rand::rng().sample_iter(Alphanumeric).take(20).map(char::from).collect();
+    let role = text("role", "");
+    let body = json!({ "role": role, "redirect_uri": redirect, "client_nonce": nonce });
+    let request = Request::put(&format!("auth/{mount}/oidc/auth_url"), body).unwrapped();
+    let answer = ctx.expect("Error authenticating", request).await?;
+    let Some(url) = answer["data"]["auth_url"].as_str().filter(|url| !url.is_empty()) else {
+        return Err(failed(format!("the server gives role {role:?} no login with the redirect address {redirect:?}"))
+            .hint("the role's allowed_redirect_uris must name that address"));
+    };
+    send_the_person_to(ctx, url, text("skip_browser", "false") == "true");
+    let work = async {
+        match answer["data"]["state"].as_str().filter(|_| answer["data"]["poll_interval"].is_number()) {
+            Some(state) => {
+                let pause = answer["data"]["poll_interval"].as_u64().unwrap_or(POLL);
+                poll(ctx, &mount, state, &nonce, Duration::from_secs(pause.max(1))).await
+            }
+            None => {
+                let abort = text("abort_on_error", "false") == "true";
+                wait_for_the_browser(ctx, listener, &mount, &nonce, abort).await
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, work).await.unwrap_or_else(|_| Err(failed("nobody completed the login in time")))
+}
+
+fn send_the_person_to(ctx: &mut Ctx, url: &str, print_only: bool) {
+    let opened = !print_only && open_browser(url);
+    let how = if opened { "Launching browser to:" } else { "Open the following link in your browser:" };
+    ctx.warn(&format!("Complete the login via your OIDC provider. {how}\n\n    {url}\n"));
+    ctx.warn("Waiting for OIDC authentication to complete...");
+}
+
+/// True when a program that opens addresses could be started.
+fn open_browser(url: &str) -> bool {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let quiet = std::process::Command::new(program)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    quiet.is_ok()
+}
+
+async fn wait_for_the_browser(
+    ctx: &mut Ctx,
+    listener: TcpListener,
+    mount: &str,
+    nonce: &str,
+    abort: bool,
+) -> Result<Value, Failure> {
+    let (visits, mut visited) = mpsc::channel::<Visit>(4);
+    let app = Router::new().route("/oidc/callback", get(visit).post(visit)).with_state(visits);
+    let mut server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let outcome = loop {
+        let visit = tokio::select! {
+            visit = visited.recv() => visit,
+            _ = &mut server => None,
+        };
+        let Some(visit) = visit else { break Err(failed("the listener for the browser broke")) };
+        let result = exchange(ctx, mount, nonce, &visit.pairs).await;
+        let page = match &result {
+            Ok(_) => "Signed in via your OIDC provider. You can close this window and go back to the terminal.",
+            Err(_) => "The login failed. The terminal says why.",
+        };
+        // A browser that went away does not want the page.
+        let _ = visit.page.send(page.to_owned());
+        match result {
+            Err(failure) if !abort => ctx.warn(&failure.message),
+            result => break result,
+        }
+    };
+    // The last page is on its way; the browser gets a moment to read it.
+    let _ = tokio::time::timeout(Duration::from_millis(200), &mut server).await;
+    server.abort();
+    outcome
+}
+
+/// Hands a visit to the command and shows what it says.
+async fn visit(State(visits): State<mpsc::Sender<Visit>>, RawForm(form): RawForm) -> Html<String> {
+    let pairs = form_urlencoded::parse(&form).into_owned().collect();
+    let (page, answer) = oneshot::channel();
+    let text = match visits.send(Visit { pairs, page }).await {
+        Ok(()) => answer.await.unwrap_or_default(),
+        Err(_) => "This login is over.".to_owned(),
+    };
+    Html(format!("<!doctype html><title>Lessor</title><p>{text}</p>"))
+}
+
+/// Gives the provider's answer to the server, which answers with the token.
+async fn exchange(ctx: &mut Ctx, mount: &str, nonce: &str, pairs: &[(String, String)]) -> Result<Value, Failure> {
+    let find = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    if let Some(error) = find("error") {
+        return Err(failed(format!("the provider says: {error} {}", find("error_description").unwrap_or_default())));
+    }
+    let mut request = Request::get(&format!("auth/{mount}/oidc/callback"));
+    for key in ["state", "code", "id_token"] {
+        if let Some(value) = find(key) {
+            request = request.query(key, value);
+        }
+    }
+    ctx.expect("Error authenticating", request.query("client_nonce", nonce)).await
+}
+
+/// Asks a server that talks to the provider itself until the person is done there.
+async fn poll(ctx: &mut Ctx, mount: &str, state: &str, nonce: &str, mut pause: Duration) -> Result<Value, Failure> {
+    loop {
+        tokio::time::sleep(pause).await;
+        let body = json!({ "state": state, "client_nonce": nonce });
+        match ctx.send(Request::put(&format!("auth/{mount}/oidc/poll"), body)).await? {
+            Ok(response) => return response.into_json().map_err(failed),
+            Err(Error::Api(api)) if api.mentions("slow_down") => pause *= 2,
+            Err(Error::Api(api)) if api.mentions("authorization_pending") => {}
+            Err(error) => return Err(ctx.failure("Error authenticating", &error).await),
+        }
+    }
+}
