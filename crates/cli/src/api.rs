@@ -148,7 +148,7 @@ fn policy_text(request: &Request) -> String {
 }
 
 /// Paths the server guards with the sudo capability, besides those where only writing is guarded.
-const SUDO: [&str; 16] = [
+const SUDO: [&str; 15] = [
     "sys/audit",
     "sys/config/auditing",
     "sys/config/cors",
@@ -161,7 +161,6 @@ const SUDO: [&str; 16] = [
     "sys/raw",
     "sys/remount",
     "sys/rotate",
-    "sys/seal",
     "sys/step-down",
     "auth/token/accessors",
     "auth/token/revoke-orphan",

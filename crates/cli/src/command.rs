@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use crate::commands;
+use crate::completion;
 use crate::context::Ctx;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -46,7 +47,13 @@ pub async fn dispatch(args: Vec<String>, builtins: Builtins, env: Environment, m
     let program = args.first().map(|path| path.rsplit('/').next().unwrap_or(path).to_owned());
     let program = program.filter(|name| !name.is_empty()).unwrap_or_else(|| "lessor".to_owned());
     let mut words: Vec<String> = args.into_iter().skip(1).collect();
+    if completion::is_asked(&env) {
+        return completion::answer(program, env, io, builtins).await;
+    }
     match words.first().map(String::as_str) {
+        Some(word @ ("-autocomplete-install" | "-autocomplete-uninstall")) => {
+            return set_up_completion(word, &program, &env, &mut io);
+        }
         None => {
             io.warn(&help::root());
             return 127;
@@ -83,6 +90,23 @@ pub async fn dispatch(args: Vec<String>, builtins: Builtins, env: Environment, m
             Err(failure) => report(&mut ctx.io, &failure),
         },
         Err((mut io, failure)) => report(&mut io, &failure),
+    }
+}
+
+fn set_up_completion(word: &str, program: &str, env: &Environment, io: &mut Io) -> i32 {
+    let outcome = if word == "-autocomplete-install" {
+        completion::install(env, program)
+    } else {
+        completion::uninstall(env, program)
+    };
+    match outcome {
+        Ok(files) => {
+            for file in files {
+                io.say(&format!("Success! Changed {}; new shells follow it", file.display()));
+            }
+            0
+        }
+        Err(why) => report(io, &Failure::local(format!("Error setting up completion: {why}"))),
     }
 }
 

@@ -39,7 +39,7 @@ impl Ctx {
         };
         let config = match globals::config(args, &env) {
             Ok(config) => config,
-            Err(message) => return Err((io, Failure::local(message))),
+            Err(message) => return Err((io, Failure::remote(message))),
         };
         Ok(Self {
             env,

@@ -36,6 +36,11 @@ pub const fn flag(name: &'static str, kind: Kind, help: &'static str) -> Flag {
     Flag { name, alias: "", kind, help }
 }
 
+/// A flag that no help text shows.
+pub const fn hidden(name: &'static str, kind: Kind) -> Flag {
+    Flag { name, alias: "", kind, help: "" }
+}
+
 /// A flag with a second name.
 pub const fn aliased(name: &'static str, alias: &'static str, kind: Kind, help: &'static str) -> Flag {
     Flag { name, alias, kind, help }

@@ -6,6 +6,7 @@
 mod api;
 mod command;
 mod commands;
+mod completion;
 mod context;
 mod data;
 mod duration;
@@ -22,7 +23,7 @@ use std::ffi::OsString;
 
 pub use environment::Environment;
 pub use output::Io;
-pub use server_args::{Builtins, ServerArgs, ServerRunner};
+pub use server_args::{Builtins, ConfigCheck, ConfigReport, DevHidden, ServerArgs, ServerRunner};
 pub use token_store::write_token_file;
 
 /// Runs the command line given as `args` (the program's name first) and returns the exit code.

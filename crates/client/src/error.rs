@@ -105,7 +105,7 @@ impl ApiError {
         let listed = body.as_ref().and_then(|value| value.get("errors"));
         let (errors, raw) = match listed {
             Some(Value::Array(items)) => (items.iter().map(plain).collect(), false),
-            _ if bytes.is_empty() => (Vec::new(), false),
+            _ if bytes.is_empty() => (Vec::new(), true),
             // A bare object such as sys/health's answer is shown as it came.
             _ => (vec![String::from_utf8_lossy(bytes).trim_end().to_owned()], true),
         };

@@ -17,6 +17,7 @@
 //! only want the data take [`Body::to_json`].
 mod access;
 mod ast;
+mod format;
 mod json;
 mod literal;
 mod parser;
@@ -24,6 +25,7 @@ mod scanner;
 mod to_json;
 
 pub use access::Block;
+pub use format::format;
 pub use ast::{Body, Item, Key, Node, Span, Value};
 
 /// How deep objects and lists may nest. Far beyond what anyone writes, far below what overflows a stack.

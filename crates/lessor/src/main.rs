@@ -1,7 +1,8 @@
 //! The `lessor` program: the command line, with the server and the engines of this build.
-use lessor_cli::{Builtins, ServerArgs, write_token_file};
+use lessor_cli::{Builtins, ConfigReport, ServerArgs, write_token_file};
 use lessor_engine::Factory;
-use lessor_server::{Factories, Options};
+use lessor_server::{Config, Factories, Options, StorageConfig};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -54,6 +55,16 @@ async fn server(args: ServerArgs) -> Result<(), String> {
     lessor_server::run(options, factories, announce).await.map_err(|error| error.to_string())
 }
 
+fn check_config(paths: &[PathBuf]) -> Result<ConfigReport, String> {
+    let config = Config::load(paths).map_err(|error| error.to_string())?;
+    let storage = match config.storage {
+        Some(StorageConfig::Embedded(path)) => Some(path),
+        _ => None,
+    };
+    let listeners = config.listeners.into_iter().map(|listener| (listener.address, listener.tls)).collect();
+    Ok(ConfigReport { warnings: config.unknown, listeners, storage })
+}
+
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -64,7 +75,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let builtins = Builtins { server: Arc::new(|args| Box::pin(server(args))) };
+    let builtins = Builtins { server: Arc::new(|args| Box::pin(server(args))), check_config: Arc::new(check_config) };
     let code = runtime.block_on(lessor_cli::run(std::env::args_os().collect(), builtins));
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -17,7 +17,7 @@ pub static COMMAND: Command = Command {
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let Some((path, words)) = args.rest.split_first() else {
-        return Err(Failure::local("Not enough arguments (expected 1, got 0)"));
+        return Err(Failure::local("Not enough arguments (expected at least 1, got 0)"));
     };
     let path = clean(path);
     let mut request = Request::delete(&path);

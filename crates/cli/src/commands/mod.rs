@@ -4,11 +4,13 @@ use crate::command::{Command, Group};
 
 pub mod audit;
 pub mod auth;
+pub mod debug;
 pub mod delete;
 pub mod kv;
 pub mod lease;
 pub mod list;
 pub mod login;
+pub mod monitor;
 pub mod mounts;
 pub mod namespace;
 pub mod operator;
@@ -22,6 +24,7 @@ pub mod secrets;
 pub mod server;
 pub mod status;
 pub mod token;
+pub mod transit_import;
 pub mod unwrap;
 pub mod version;
 pub mod version_history;
@@ -43,6 +46,7 @@ pub static GROUPS: &[Group] = &[
     Group { name: "policy", about: "Read and write policies." },
     Group { name: "print", about: "Print what the command line holds." },
     Group { name: "secrets", about: "Mount secrets engines." },
+    Group { name: "transit", about: "Bring keys into a transit mount." },
     Group { name: "token", about: "Create, look at, renew and revoke tokens." },
 ];
 
@@ -56,6 +60,7 @@ static COMMANDS: &[&Command] = &[
     &auth::list::COMMAND,
     &auth::move_mount::COMMAND,
     &auth::tune::COMMAND,
+    &debug::COMMAND,
     &delete::COMMAND,
     &kv::delete::COMMAND,
     &kv::delete::DESTROY,
@@ -75,6 +80,7 @@ static COMMANDS: &[&Command] = &[
     &lease::revoke::COMMAND,
     &list::COMMAND,
     &login::COMMAND,
+    &monitor::COMMAND,
     &namespace::change::CREATE,
     &namespace::change::DELETE,
     &namespace::change::PATCH,
@@ -82,6 +88,8 @@ static COMMANDS: &[&Command] = &[
     &namespace::list::LOOKUP,
     &namespace::lock::LOCK,
     &namespace::lock::UNLOCK,
+    &operator::config::DIAGNOSE,
+    &operator::config::VALIDATE,
     &operator::generate_root::COMMAND,
     &operator::init::COMMAND,
     &operator::key_status::COMMAND,
@@ -111,6 +119,7 @@ static COMMANDS: &[&Command] = &[
     &plugin::reload::COMMAND,
     &plugin::reload::STATUS,
     &policy::delete::COMMAND,
+    &policy::fmt::COMMAND,
     &policy::list::COMMAND,
     &policy::read::COMMAND,
     &policy::write::COMMAND,
@@ -129,6 +138,8 @@ static COMMANDS: &[&Command] = &[
     &token::lookup::COMMAND,
     &token::renew::COMMAND,
     &token::revoke::COMMAND,
+    &transit_import::COMMAND,
+    &transit_import::VERSION,
     &unwrap::COMMAND,
     &version::COMMAND,
     &version_history::COMMAND,

@@ -58,10 +58,19 @@ pub fn entries(answer: &Value) -> Vec<(String, Value)> {
         .into_iter()
         .flatten()
         .filter(|(path, value)| path.ends_with('/') && value.is_object())
-        .map(|(path, value)| (path.clone(), value.clone()))
+        .map(|(path, value)| (path.clone(), completed(value)))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
+}
+
+/// Some servers leave out what they do not know; clients show it empty.
+fn completed(mount: &Value) -> Value {
+    let mut mount = mount.clone();
+    if mount["deprecation_status"].is_null() && mount["accessor"].is_string() {
+        mount["deprecation_status"] = json!("");
+    }
+    mount
 }
 
 /// Type of the mount the command line names: TYPE itself, or the plugin's name for the type `plugin`.

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
 use crate::failure::Failure;
-use crate::flags::{Args, Kind, flag};
-use crate::server_args::ServerArgs;
+use crate::flags::{Args, Kind, flag, hidden};
+use crate::server_args::{DevHidden, ServerArgs};
 use crate::token_store::TokenStore;
 
 pub static COMMAND: Command = Command {
@@ -24,9 +25,27 @@ pub static COMMAND: Command = Command {
         flag("log-level", Kind::Text, "trace, debug, info, warn or error (VAULT_LOG_LEVEL)."),
         flag("log-format", Kind::Text, "standard or json (VAULT_LOG_FORMAT)."),
         flag("log-file", Kind::Text, "Log to this file as well."),
+        flag("log-rotate-bytes", Kind::Number, "Begin a new log file at this size; 0 is no limit."),
+        flag("log-rotate-duration", Kind::Duration, "Begin a new log file after this time, 24h when not given."),
+        flag("log-rotate-max-files", Kind::Number, "How many old log files are kept: 0 all, -1 none."),
+        flag("recovery", Kind::Bool, "Start only to repair a storage that cannot be unsealed."),
+        flag("exit-on-core-shutdown", Kind::Bool, "End the process when the core shuts down."),
+        hidden("dev-auto-seal", Kind::Bool),
+        flag("dev-cluster-json", Kind::Text, "Dev mode writes its addresses and keys to this file, as JSON."),
+        hidden("dev-ha", Kind::Bool),
+        hidden("dev-latency", Kind::Duration),
+        hidden("dev-latency-jitter", Kind::Number),
+        hidden("dev-leased-kv", Kind::Bool),
+        hidden("dev-plugin-dir", Kind::Text),
+        hidden("dev-plugin-init", Kind::Bool),
+        hidden("dev-skip-init", Kind::Bool),
+        hidden("dev-three-node", Kind::Bool),
     ],
     run: |ctx, args| Box::pin(run(ctx, args)),
 };
+
+/// Names of the levels, the last ones being other names of warn and error.
+const LOG_LEVELS: [&str; 7] = ["trace", "debug", "info", "warn", "error", "warning", "err"];
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 0)?;
@@ -41,6 +60,11 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     if config_paths.is_empty() && !dev {
         return Err(Failure::local("Must specify at least one config path using -config")
             .hint("\"lessor server -dev\" starts a server to try things out"));
+    }
+    if let Some(level) = pick("log-level", "LOG_LEVEL")
+        && !LOG_LEVELS.contains(&level.to_lowercase().as_str())
+    {
+        return Err(Failure::local(format!("Unknown log level: {level:?}: use trace, debug, info, warn or error")));
     }
     if let Some(format) = pick("log-format", "LOG_FORMAT")
         && !matches!(format.as_str(), "standard" | "json" | "unspecified")
@@ -64,6 +88,23 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         log_level: pick("log-level", "LOG_LEVEL"),
         log_format: pick("log-format", "LOG_FORMAT"),
         log_file: path("log-file"),
+        log_rotate_bytes: args.number("log-rotate-bytes").and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+        log_rotate_duration: args.duration("log-rotate-duration").unwrap_or(Duration::from_secs(24 * 3600)),
+        log_rotate_max_files: args.number("log-rotate-max-files").unwrap_or(0),
+        recovery: args.is("recovery"),
+        exit_on_core_shutdown: args.is("exit-on-core-shutdown"),
+        dev_hidden: DevHidden {
+            plugin_dir: path("dev-plugin-dir"),
+            plugin_init: args.is("dev-plugin-init"),
+            ha: args.is("dev-ha"),
+            leased_kv: args.is("dev-leased-kv"),
+            latency: args.duration("dev-latency").unwrap_or_default(),
+            latency_jitter: args.number("dev-latency-jitter").unwrap_or(0),
+            auto_seal: args.is("dev-auto-seal"),
+            skip_init: args.is("dev-skip-init"),
+            three_node: args.is("dev-three-node"),
+            cluster_json: path("dev-cluster-json"),
+        },
         token_path,
     };
     let server = ctx.builtins.server.clone();

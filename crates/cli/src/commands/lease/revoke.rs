@@ -1,7 +1,7 @@
 use lessor_client::Request;
 use serde_json::json;
 
-use crate::command::{Command, Outcome, clean};
+use crate::command::{Command, Outcome, arity, clean};
 use crate::context::Ctx;
 use crate::failure::Failure;
 use crate::flags::{Args, Kind, aliased, flag};
@@ -20,14 +20,16 @@ pub static COMMAND: Command = Command {
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    let id = clean(super::id(args)?);
+    arity(args, 1, 1)?;
+    let id = args.rest[0].trim().to_owned();
+    let at = clean(&id);
     let (prefix, force, sync) = (args.is("prefix"), args.is("force"), args.is("sync"));
     if force && !prefix {
         return Err(Failure::local("Specifying -force requires also specifying -prefix"));
     }
     if force {
         ctx.warn("Warning! Force-removing leases can cause Vault to become out of sync with\nsecret engines!");
-        let request = Request::put(&format!("sys/leases/revoke-force/{id}"), json!(null));
+        let request = Request::put(&format!("sys/leases/revoke-force/{at}"), json!(null));
         let what = format!("Error force revoking leases with prefix {id}");
         ctx.call(&what, request).await?;
         ctx.say(&format!("Success! Force revoked any leases with prefix: {id}"));
@@ -42,7 +44,7 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     } else {
         ("revoke", format!("Error revoking lease {id}"), format!("Success! Revoked lease: {id}"))
     };
-    let request = Request::put(&format!("sys/leases/{verb}/{id}"), json!({"sync": sync}));
+    let request = Request::put(&format!("sys/leases/{verb}/{at}"), json!({"sync": sync}));
     ctx.call(&what, request).await?;
     ctx.say(if sync { &done } else { "All revocation operations queued successfully!" });
     Ok(0)

@@ -34,6 +34,20 @@ pub static COMMAND: Command = Command {
     run: |ctx, args| Box::pin(run(ctx, args)),
 };
 
+/// What a status shows, in order, and what stands there when the server leaves it out.
+const FIELDS: &[(&str, Value)] = &[
+    ("nonce", Value::String(String::new())),
+    ("started", Value::Bool(false)),
+    ("progress", Value::Null),
+    ("required", Value::Null),
+    ("complete", Value::Bool(false)),
+    ("encoded_token", Value::String(String::new())),
+    ("encoded_root_token", Value::String(String::new())),
+    ("pgp_fingerprint", Value::String(String::new())),
+    ("otp", Value::String(String::new())),
+    ("otp_length", Value::Null),
+];
+
 /// Length of a one-time password when no server says.
 const OTP_LENGTH: u64 = 28;
 
@@ -136,7 +150,14 @@ async fn give(ctx: &mut Ctx, args: &Args, base: &str, status: &Value) -> Outcome
 
 fn show_status(ctx: &mut Ctx, status: &Value) -> Outcome {
     if !ctx.is_table() {
-        ctx.show_value(status);
+        let shown: Map<String, Value> = FIELDS
+            .iter()
+            .map(|(key, missing)| {
+                let value = status.get(*key).filter(|value| !value.is_null()).unwrap_or(missing);
+                ((*key).to_owned(), value.clone())
+            })
+            .collect();
+        ctx.show_value(&Value::Object(shown));
         return Ok(0);
     }
     let given = |key: &str| status[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);

@@ -1,5 +1,6 @@
 //! `operator`: initialize, seal and unseal.
 
+pub mod config;
 pub mod generate_root;
 pub mod init;
 pub mod key_status;

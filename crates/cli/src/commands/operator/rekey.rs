@@ -266,13 +266,16 @@ fn show_status(ctx: &mut Ctx, status: &Value, verify: bool) -> Outcome {
         row("Verification Nonce", show(&status["nonce"]));
         row("Verification Progress", of(&status["progress"], &status["t"]));
     } else {
-        row("Nonce", show(&status["nonce"]));
+        row("Nonce", status["nonce"].as_str().unwrap_or_default().to_owned());
         row("Started", started.to_string());
         if started {
             row("Progress", of(&status["progress"], &status["required"]));
             row("New Shares", show(&status["n"]));
             row("New Threshold", show(&status["t"]));
             row("Verification Required", show(&status["verification_required"]));
+            if let Some(nonce) = status["verification_nonce"].as_str().filter(|nonce| !nonce.is_empty()) {
+                row("Verification Nonce", nonce.to_owned());
+            }
             if status["pgp_fingerprints"].as_array().is_some_and(|prints| !prints.is_empty()) {
                 row("PGP Fingerprints", show(&status["pgp_fingerprints"]));
                 row("Backup", show(&status["backup"]));

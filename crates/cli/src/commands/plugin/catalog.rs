@@ -8,7 +8,7 @@ use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
 use crate::failure::Failure;
 use crate::flags::{Args, Flag, Kind, flag};
-use crate::output::{data_rows, key_value};
+use crate::output::{data_rows, key_value, sorted};
 
 const VERSION: Flag = flag("version", Kind::Text, "Version of the plugin, such as v1.0.0.");
 
@@ -48,6 +48,9 @@ pub static DEREGISTER: Command = Command {
     run: |ctx, args| Box::pin(deregister(ctx, args)),
 };
 
+/// What is shown of an entry.
+const FIELDS: [&str; 7] = ["args", "builtin", "command", "deprecation_status", "name", "sha256", "version"];
+
 fn place(args: &Args) -> Result<(String, String), Failure> {
     arity(args, 2, 2)?;
     Ok((kind(&args.rest[0])?, args.rest[1].trim().to_owned()))
@@ -60,8 +63,8 @@ async fn info(ctx: &mut Ctx, args: &Args) -> Outcome {
         request = request.query("version", version);
     }
     let answer = ctx.expect(&format!("Error reading plugin named {name}"), request).await?;
-    let mut data = answer["data"].as_object().cloned().unwrap_or_default();
-    data.entry("args").or_insert(Value::Null);
+    let data: Map<String, Value> =
+        FIELDS.iter().map(|key| ((*key).to_owned(), answer["data"][*key].clone())).collect();
     let data = Value::Object(data);
     if let Some(field) = args.text("field") {
         return ctx.show_field(&json!({ "data": data }), field);
@@ -75,7 +78,7 @@ async fn info(ctx: &mut Ctx, args: &Args) -> Outcome {
         }
         ctx.say(&key_value(&rows));
     } else {
-        let data = crate::output::sorted(&data);
+        let data = sorted(&data);
         ctx.show_value(&data);
     }
     Ok(0)
