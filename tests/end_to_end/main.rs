@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod auth_local;
 mod aws;
+mod cli;
 mod differential_engines;
 mod kill;
 mod lessor;

@@ -94,9 +94,9 @@ fn headers(args: &Args, env: &Environment) -> Result<Vec<(String, String)>, Stri
         }
     }
     match out.iter().find(|(name, _)| name.to_lowercase().starts_with("x-vault-")) {
-        Some((name, _)) => Err(format!(
-            "failed to setup Headers[{name}]: Header starting by 'X-Vault-' are for internal usage only"
-        )),
+        Some((name, _)) => {
+            Err(format!("failed to setup Headers[{name}]: Header starting by 'X-Vault-' are for internal usage only"))
+        }
         None => Ok(out),
     }
 }

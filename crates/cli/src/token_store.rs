@@ -91,12 +91,9 @@ impl TokenStore {
 /// The one key of the configuration file this program knows: `token_helper = "/path"`.
 fn helper_in(path: &Path) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
-    let value = text.lines().find_map(|line| {
-        let rest = line.trim().strip_prefix("token_helper")?;
-        rest.trim_start().strip_prefix('=').map(str::trim)
-    })?;
-    let value = value.trim_matches('"');
-    (!value.is_empty()).then(|| value.to_owned())
+    let settings = lessor_hcl::parse(&text).ok()?.to_json();
+    let helper = settings.get("token_helper")?.as_str()?;
+    (!helper.is_empty()).then(|| helper.to_owned())
 }
 
 async fn call(program: &str, operation: &str, input: Option<&str>) -> Result<String, String> {

@@ -6,7 +6,11 @@
 //! replaced, JSON is compared as values, and white space on stderr does not count. What differs on
 //! purpose is marked in the files and listed in `docs/compatibility.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
-#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test may block its own thread and say why it skips")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test may block its own thread and say why it skips"
+)]
 mod harness;
 
 use harness::bao::{Bao, Server};

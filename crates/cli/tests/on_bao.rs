@@ -1,6 +1,10 @@
 //! Commands without a twin to compare with, on a server of OpenBao: completion, debug, monitor.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
-#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a test may block its own thread and say why it skips")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test may block its own thread and say why it skips"
+)]
 mod harness;
 
 use std::io::Read;
@@ -54,7 +58,13 @@ async fn a_shell_is_told_commands_flags_and_what_the_server_has() {
     for (line, want) in cases {
         assert_eq!(completed(&server, line).await, *want, "{line}");
     }
-    let nobody = run("lessor", &[], &[("COMP_LINE".into(), "lessor kv get s".into()), ("VAULT_ADDR".into(), "http://127.0.0.1:1".into())], "").await;
+    let nobody = run(
+        "lessor",
+        &[],
+        &[("COMP_LINE".into(), "lessor kv get s".into()), ("VAULT_ADDR".into(), "http://127.0.0.1:1".into())],
+        "",
+    )
+    .await;
     assert_eq!((nobody.code, nobody.out.as_str(), nobody.err.as_str()), (0, "", ""), "no server, no words");
 }
 
@@ -111,7 +121,7 @@ async fn monitor_shows_what_the_server_logs() {
     let (out, watching) = harness::program::watched("lessor", &words, &env);
     let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     let mut made = 0;
-    while !out.text().contains("enabled") {
+    while !out.text().contains("successful mount") {
         assert!(std::time::Instant::now() < end, "nothing was shown: {}", out.text());
         made += 1;
         // The server shows what happens after the monitor has begun, so it is made to happen until seen.

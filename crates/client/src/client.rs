@@ -127,7 +127,8 @@ impl Client {
             if let Some(host) = host {
                 builder = builder.header(HOST, host);
             }
-            let broken = |reason: String, timeout: bool| Error::Transport { method, url: url.to_string(), reason, timeout };
+            let broken =
+                |reason: String, timeout: bool| Error::Transport { method, url: url.to_string(), reason, timeout };
             let answer = tokio::time::timeout(self.config.timeout, builder.send())
                 .await
                 .map_err(|_| broken("request timed out".to_owned(), true))?

@@ -25,8 +25,8 @@ mod scanner;
 mod to_json;
 
 pub use access::Block;
-pub use format::format;
 pub use ast::{Body, Item, Key, Node, Span, Value};
+pub use format::format;
 
 /// How deep objects and lists may nest. Far beyond what anyone writes, far below what overflows a stack.
 pub const MAX_DEPTH: usize = 64;

@@ -27,7 +27,8 @@ pub const PASSTHROUGH: Flag =
     flag("passthrough-request-headers", Kind::List, "Request header handed to the engine, may be repeated.");
 pub const RESPONSE_HEADERS: Flag =
     flag("allowed-response-headers", Kind::List, "Header the engine may answer with, may be repeated.");
-pub const MANAGED_KEYS: Flag = flag("allowed-managed-keys", Kind::List, "Managed key the mount may use, may be repeated.");
+pub const MANAGED_KEYS: Flag =
+    flag("allowed-managed-keys", Kind::List, "Managed key the mount may use, may be repeated.");
 pub const TOKEN_KEY: Flag = flag("identity-token-key", Kind::Text, "Key that signs identity tokens of the engine.");
 pub const LOCAL: Flag = flag("local", Kind::Bool, "Only on this cluster.");
 pub const SEAL_WRAP: Flag = flag("seal-wrap", Kind::Bool, "Wrap critical values with the seal.");
@@ -196,7 +197,8 @@ pub async fn remount(ctx: &mut Ctx, noun: &str, from: &str, to: &str) -> Outcome
     let request = Request::post("sys/remount", json!({"from": from, "to": to}));
     let what = format!("Error moving {noun} {from} to {to}");
     let answer = ctx.call(&what, request).await?.unwrap_or_default();
-    let Some(id) = answer["data"]["migration_id"].as_str().or(answer["migration_id"].as_str()).map(str::to_owned) else {
+    let Some(id) = answer["data"]["migration_id"].as_str().or(answer["migration_id"].as_str()).map(str::to_owned)
+    else {
         // Servers that move at once give no migration to wait for.
         ctx.say(&format!("Success! Moved {noun} {from} to: {to}"));
         return Ok(0);

@@ -29,7 +29,8 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let info = &answer["data"]["key_info"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     // Each server knows one of the two dates of its program.
-    let committed = info.as_object().into_iter().flatten().any(|(_, version)| !text(&version["commit_date"]).is_empty());
+    let committed =
+        info.as_object().into_iter().flatten().any(|(_, version)| !text(&version["commit_date"]).is_empty());
     let (title, key) = if committed { ("Commit Date", "commit_date") } else { ("Build Date", "build_date") };
     let row = |name: &Value| {
         let version = &info[name.as_str().unwrap_or_default()];

@@ -130,7 +130,9 @@ fn looks_like_a_number(text: &str) -> bool {
 fn looks_like_a_date(text: &str) -> bool {
     let Some((date, _)) = text.split_at_checked(10).or(Some((text, ""))) else { return false };
     let parts: Vec<&str> = date.split('-').collect();
-    parts.len() == 3 && parts[0].len() == 4 && parts.iter().all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit()))
+    parts.len() == 3
+        && parts[0].len() == 4
+        && parts.iter().all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

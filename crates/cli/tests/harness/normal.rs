@@ -43,11 +43,7 @@ pub fn outcome(outcome: &Outcome, known: &[(String, String)]) -> Outcome {
         text.trim_end().to_owned()
     };
     let err = text(&outcome.err);
-    Outcome {
-        code: outcome.code,
-        out: text(&outcome.out),
-        err: err.split_whitespace().collect::<Vec<_>>().join(" "),
-    }
+    Outcome { code: outcome.code, out: text(&outcome.out), err: err.split_whitespace().collect::<Vec<_>>().join(" ") }
 }
 
 /// JSON documents are compared as values, so that the order of keys does not count.

@@ -55,17 +55,14 @@ fn builtins() -> Builtins {
 pub async fn run(program: &str, words: &[String], env: &[(String, String)], input: &str) -> Outcome {
     let out = Held::default();
     let (io, err) = held_io(out.clone(), input);
-    let args: Vec<OsString> = std::iter::once(program).chain(words.iter().map(String::as_str)).map(Into::into).collect();
+    let args: Vec<OsString> =
+        std::iter::once(program).chain(words.iter().map(String::as_str)).map(Into::into).collect();
     let code = run_with(args, builtins(), Environment::from_pairs(env.iter().cloned()), io).await;
     Outcome { code, out: out.text(), err: err.text() }
 }
 
 /// Runs a command that does not end by itself; what it prints can be read meanwhile.
-pub fn watched(
-    program: &str,
-    words: &[String],
-    env: &[(String, String)],
-) -> (Held, tokio::task::JoinHandle<()>) {
+pub fn watched(program: &str, words: &[String], env: &[(String, String)]) -> (Held, tokio::task::JoinHandle<()>) {
     let out = Held::default();
     let (program, words, env, held) = (program.to_owned(), words.to_vec(), env.to_vec(), out.clone());
     let task = tokio::task::spawn_blocking(move || {

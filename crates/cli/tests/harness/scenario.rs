@@ -167,7 +167,10 @@ pub async fn compare(bao: &Bao, servers: [Server; 2], name: &str, script: &str) 
         }
         compared += 1;
         if a != b {
-            differences.push(format!("=== {line}\n--- bao {}\n{}\n{}\n--- lessor {}\n{}\n{}", a.code, a.out, a.err, b.code, b.out, b.err));
+            differences.push(format!(
+                "=== {line}\n--- bao {}\n{}\n{}\n--- lessor {}\n{}\n{}",
+                a.code, a.out, a.err, b.code, b.out, b.err
+            ));
         }
     }
     assert!(compared > 0, "{name}: an empty script compares nothing");

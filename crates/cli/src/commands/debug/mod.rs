@@ -26,7 +26,11 @@ pub static COMMAND: Command = Command {
         flag("interval", Kind::Duration, "Pause between two looks at the state, 30s when not given."),
         flag("metrics-interval", Kind::Duration, "Pause between two looks at the metrics, 10s when not given."),
         flag("log-format", Kind::Text, "standard or json, of the log that is gathered; standard when not given."),
-        flag("target", Kind::List, "config, host, log, metrics, pprof, replication-status or server-status; may be repeated, all when not given."),
+        flag(
+            "target",
+            Kind::List,
+            "config, host, log, metrics, pprof, replication-status or server-status; may be repeated, all when not given.",
+        ),
         flag("output", Kind::Text, "Directory or archive to write, lessor-debug-<time> when not given."),
         flag("compress", Kind::Bool, "Pack everything as .tar.gz, true when not given."),
     ],
@@ -46,7 +50,8 @@ struct Plan {
 
 fn plan(args: &Args) -> Result<Plan, Failure> {
     let time = |flag: &str, seconds| args.duration(flag).unwrap_or(Duration::from_secs(seconds));
-    let (duration, interval, metrics_interval) = (time("duration", 120), time("interval", 30), time("metrics-interval", 10));
+    let (duration, interval, metrics_interval) =
+        (time("duration", 120), time("interval", 30), time("metrics-interval", 10));
     if interval.is_zero() || metrics_interval.is_zero() {
         return Err(Failure::local("Error during validation: intervals must be longer than zero"));
     }
@@ -55,7 +60,10 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
     for name in &wanted {
         let Some(target) = TARGETS.iter().find(|target| target.name == name) else {
             let known: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
-            return Err(Failure::local(format!("Error during validation: unknown target {name:?}, known are: {}", known.join(", "))));
+            return Err(Failure::local(format!(
+                "Error during validation: unknown target {name:?}, known are: {}",
+                known.join(", ")
+            )));
         };
         targets.push(target);
     }

@@ -150,7 +150,9 @@ mod tests {
         assert_eq!(headers["X-Amz-Security-Token"], json!(["session"]));
         assert_eq!(headers["X-Amz-Date"], json!(["20150830T123600Z"]));
         let authorization = headers["Authorization"][0].as_str().unwrap();
-        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-central-1/sts/aws4_request"));
+        assert!(
+            authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-central-1/sts/aws4_request")
+        );
         assert!(authorization.contains("x-vault-aws-iam-server-id"), "the header is signed: {authorization}");
         assert!(!Value::Object(fields).to_string().contains("very-secret"));
     }

@@ -24,7 +24,11 @@ pub static COMMAND: Command = Command {
     about: "Authenticate and store the token. Without -method a token is checked; \"lessor auth help <method>\" lists the key=value pairs of the other methods.",
     example: "lessor login -method=userpass username=alice",
     flags: &[
-        flag("method", Kind::Text, "token, userpass, ldap, oidc, cert, github, aws, radius or okta; token when not given."),
+        flag(
+            "method",
+            Kind::Text,
+            "token, userpass, ldap, oidc, cert, github, aws, radius or okta; token when not given.",
+        ),
         flag("path", Kind::Text, "Where the auth method is mounted, when not at its name."),
         flag("field", Kind::Text, "Print only this field."),
         flag("no-print", Kind::Bool, "Store the token without printing it."),
@@ -88,9 +92,8 @@ async fn authenticate(ctx: &mut Ctx, args: &Args) -> Result<Value, Failure> {
         return Err(Failure::local(wrap(&text, 78))
             .hint(format!("\"lessor write auth/{name}/login ...\" logs in over the HTTP API")));
     };
-    let mut data = ctx.parse_pairs(&args.rest).map_err(|why| {
-        Failure::local(format!("Error parsing configuration: {why}"))
-    })?;
+    let mut data =
+        ctx.parse_pairs(&args.rest).map_err(|why| Failure::local(format!("Error parsing configuration: {why}")))?;
     let given = data.remove("mount").and_then(|mount| mount.as_str().map(str::to_owned));
     let mount = clean(given.as_deref().or(args.text("path")).unwrap_or(method.name));
     let mount = mount.strip_prefix("auth/").unwrap_or(&mount).to_owned();
@@ -118,10 +121,7 @@ fn print_token(ctx: &mut Ctx, secret: &Value) -> Outcome {
 
 async fn keep(ctx: &mut Ctx, token: &str) -> Result<(), Failure> {
     let store = TokenStore::find(&ctx.env).map_err(Failure::local)?;
-    store
-        .store(&Token::new(token))
-        .await
-        .map_err(|error| Failure::local(format!("Error storing token: {error}")))?;
+    store.store(&Token::new(token)).await.map_err(|error| Failure::local(format!("Error storing token: {error}")))?;
     if let Some(name) = ctx.env.source("TOKEN") {
         let text = format!(
             "WARNING! The {name} environment variable is set! The value of this variable will take precedence; if this is unwanted please unset {name} or update its value accordingly."

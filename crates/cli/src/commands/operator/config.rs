@@ -8,7 +8,8 @@ use crate::failure::Failure;
 use crate::flags::{Args, Flag, Kind, flag};
 use crate::server_args::ConfigReport;
 
-const CONFIG: Flag = flag("config", Kind::List, "Configuration file or directory, may be repeated (VAULT_CONFIG_PATH).");
+const CONFIG: Flag =
+    flag("config", Kind::List, "Configuration file or directory, may be repeated (VAULT_CONFIG_PATH).");
 
 pub static VALIDATE: Command = Command {
     name: "operator validate-config",
@@ -26,7 +27,11 @@ pub static DIAGNOSE: Command = Command {
     example: "lessor operator diagnose -config=/etc/lessor/lessor.hcl",
     flags: &[
         CONFIG,
-        flag("skip", Kind::List, "listener or storage, to leave that check out while the server runs; may be repeated."),
+        flag(
+            "skip",
+            Kind::List,
+            "listener or storage, to leave that check out while the server runs; may be repeated.",
+        ),
     ],
     run: |ctx, args| Box::pin(async move { diagnose(ctx, args) }),
 };

@@ -195,7 +195,8 @@ fn decode(ctx: &mut Ctx, args: &Args, encoded: &str) -> Outcome {
         return Err(Failure::local("Missing otp: use -otp to supply it"));
     };
     let encoded = if encoded == "-" { ctx.io.read_input()? } else { encoded.to_owned() };
-    let token = unmix(encoded.trim(), otp).map_err(|why| Failure::local(format!("Error decoding root token: {why}")))?;
+    let token =
+        unmix(encoded.trim(), otp).map_err(|why| Failure::local(format!("Error decoding root token: {why}")))?;
     if ctx.is_table() {
         ctx.show_bare(&json!(token))
     } else {

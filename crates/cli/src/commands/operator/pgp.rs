@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn an_armored_a_base64_and_a_binary_key_are_sent_alike() {
-        let armored = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\nmQGiBA==\n=AbCd\n-----END PGP PUBLIC KEY BLOCK-----\n";
+        let armored =
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\nmQGiBA==\n=AbCd\n-----END PGP PUBLIC KEY BLOCK-----\n";
         assert_eq!(binary_as_base64(armored.as_bytes()), "mQGiBA==");
         assert_eq!(binary_as_base64(b"mQGi\nBA==\n"), "mQGiBA==");
         assert_eq!(binary_as_base64(&[0x99, 0x01, 0xa2, 0x04]), "mQGiBA==");

@@ -17,7 +17,11 @@ static FLAGS: &[Flag] = &[
     flag("pgp-keys", Kind::List, "Files with public PGP keys, separated by commas, that encrypt the new shares."),
     flag("nonce", Kind::Text, "Names the operation, as -init showed it."),
     flag("target", Kind::Text, "barrier, or recovery where the seal is automatic; barrier when not given."),
-    flag("verify", Kind::Bool, "With -init: the new shares count only once they were given back; else: about that step."),
+    flag(
+        "verify",
+        Kind::Bool,
+        "With -init: the new shares count only once they were given back; else: about that step.",
+    ),
     flag("status", Kind::Bool, "Show how it goes."),
     flag("cancel", Kind::Bool, "Forget the shares given so far, and the operation."),
     flag("backup", Kind::Bool, "With -pgp-keys: the server keeps the encrypted shares."),
@@ -90,7 +94,9 @@ impl Operation<'_> {
 /// Some servers answer in an envelope, some bare.
 fn inner(answer: Value) -> Value {
     match answer {
-        Value::Object(mut map) if map.get("data").is_some_and(Value::is_object) => map.remove("data").unwrap_or_default(),
+        Value::Object(mut map) if map.get("data").is_some_and(Value::is_object) => {
+            map.remove("data").unwrap_or_default()
+        }
         other => other,
     }
 }
@@ -109,7 +115,8 @@ async fn run(ctx: &mut Ctx, args: &Args, style: &Style) -> Outcome {
         verify: args.is("verify") && !args.is("init"),
     };
     if args.is("backup-delete") {
-        ctx.call(&format!("Error deleting {} backed up keys", style.nouns[2]), Request::delete(&operation.backup)).await?;
+        ctx.call(&format!("Error deleting {} backed up keys", style.nouns[2]), Request::delete(&operation.backup))
+            .await?;
         ctx.say("Success! Deleted backed up keys (if they existed)");
         return Ok(0);
     }

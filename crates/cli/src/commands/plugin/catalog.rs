@@ -63,8 +63,7 @@ async fn info(ctx: &mut Ctx, args: &Args) -> Outcome {
         request = request.query("version", version);
     }
     let answer = ctx.expect(&format!("Error reading plugin named {name}"), request).await?;
-    let data: Map<String, Value> =
-        FIELDS.iter().map(|key| ((*key).to_owned(), answer["data"][*key].clone())).collect();
+    let data: Map<String, Value> = FIELDS.iter().map(|key| ((*key).to_owned(), answer["data"][*key].clone())).collect();
     let data = Value::Object(data);
     if let Some(field) = args.text("field") {
         return ctx.show_field(&json!({ "data": data }), field);

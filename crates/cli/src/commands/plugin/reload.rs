@@ -34,15 +34,17 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let (plugin, mounts) = (args.text("plugin"), args.comma_list("mounts"));
     let scope = args.text("scope").unwrap_or_default();
     let (what, body) = match (plugin, mounts.is_empty()) {
-        (None, true) => return Err(Failure::local("Not enough arguments (expected 1, got 0)").hint("give -plugin or -mounts")),
-        (Some(_), false) => return Err(Failure::local("Too many arguments (expected 1, got 2)").hint("give -plugin or -mounts")),
+        (None, true) => {
+            return Err(Failure::local("Not enough arguments (expected 1, got 0)").hint("give -plugin or -mounts"));
+        }
+        (Some(_), false) => {
+            return Err(Failure::local("Too many arguments (expected 1, got 2)").hint("give -plugin or -mounts"));
+        }
         _ if !matches!(scope, "" | "global") => {
             return Err(Failure::local(format!("Invalid reload scope: {scope}")).hint("use global, or leave it out"));
         }
         (Some(name), true) => (format!("plugin: {name}"), json!({ "plugin": name, "scope": scope })),
-        (None, false) => {
-            (format!("mounts: [{}]", mounts.join(" ")), json!({ "mounts": mounts, "scope": scope }))
-        }
+        (None, false) => (format!("mounts: [{}]", mounts.join(" ")), json!({ "mounts": mounts, "scope": scope })),
     };
     let request = Request::put("sys/plugins/reload/backend", body);
     let answer = ctx.call("Error reloading plugin/mounts", request).await?.unwrap_or_default();

@@ -42,7 +42,8 @@ async fn save(ctx: &mut Ctx, args: &Args) -> Outcome {
     // A snapshot that broke off must not look like one.
     let partial = format!("{path}.partial");
     let outcome = async {
-        let mut file = tokio::fs::File::create(&partial).await.map_err(|error| format!("{partial}: {}", reason(&error)))?;
+        let mut file =
+            tokio::fs::File::create(&partial).await.map_err(|error| format!("{partial}: {}", reason(&error)))?;
         while let Some(piece) = stream.chunk().await.map_err(|error| error.to_string())? {
             file.write_all(&piece).await.map_err(|error| format!("{partial}: {error}"))?;
         }
