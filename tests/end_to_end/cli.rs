@@ -12,7 +12,7 @@ fn passes(lessor: &Lessor, line: &str) -> String {
 #[tokio::test]
 async fn everyday_commands_work_on_a_dev_server() {
     let lessor = Lessor::dev().await;
-    assert!(passes(&lessor, "status").contains("Sealed          false"));
+    assert!(passes(&lessor, "status -format=json").contains("\"sealed\": false"));
     assert!(passes(&lessor, "kv put secret/app user=u password=p").contains("======= Metadata ======="));
     assert_eq!(passes(&lessor, "kv get -field=password secret/app"), "p");
     assert_eq!(passes(&lessor, "kv list -format=json secret"), "[\n  \"app\"\n]\n");
