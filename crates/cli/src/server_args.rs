@@ -72,7 +72,7 @@ pub struct ServerArgs {
 }
 
 /// Switches of dev mode that no help text shows; they exist for tests of servers.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct DevHidden {
     /// Register every program in this directory as a plugin.
     pub plugin_dir: Option<PathBuf>,

@@ -1,5 +1,5 @@
 //! The `lessor` program: the command line, with the server and the engines of this build.
-use lessor_cli::{Builtins, ConfigReport, ServerArgs, write_token_file};
+use lessor_cli::{Builtins, ConfigReport, DevHidden, ServerArgs, write_token_file};
 use lessor_engine::Factory;
 use lessor_server::{Config, Factories, Options, StorageConfig};
 use std::path::PathBuf;
@@ -28,6 +28,12 @@ fn methods() -> Vec<Arc<dyn Factory>> {
 
 async fn server(args: ServerArgs) -> Result<(), String> {
     let stored = args.token_path.clone().filter(|_| args.dev && !args.dev_no_store_token);
+    if args.dev_tls || args.log_file.is_some() {
+        return Err("-dev-tls and -log-file are not part of this version".to_owned());
+    }
+    if args.recovery || args.dev_hidden != DevHidden::default() {
+        return Err("-recovery and the -dev- switches for tests of servers are not part of this version".to_owned());
+    }
     let options = Options {
         config_paths: args.config_paths,
         dev: args.dev,
