@@ -47,6 +47,8 @@ pub struct ServerArgs {
     pub dev_tls: bool,
     /// Where dev mode puts that certificate.
     pub dev_tls_cert_dir: Option<PathBuf>,
+    /// Names and addresses that certificate is also for.
+    pub dev_tls_san: Vec<String>,
     /// Dev mode mounts KV version 1 at `secret/`.
     pub dev_kv_v1: bool,
     /// trace, debug, info, warn or error.
@@ -56,11 +58,11 @@ pub struct ServerArgs {
     /// Log to this file as well.
     pub log_file: Option<PathBuf>,
     /// Begin a new log file at this size in bytes; 0 is no limit.
-    pub log_rotate_bytes: u64,
+    pub log_rotate_bytes: Option<u64>,
     /// Begin a new log file after this time.
-    pub log_rotate_duration: Duration,
+    pub log_rotate_duration: Option<Duration>,
     /// How many old log files are kept: 0 all, below 0 none.
-    pub log_rotate_max_files: i64,
+    pub log_rotate_max_files: Option<i64>,
     /// Start only to repair a storage that cannot be unsealed.
     pub recovery: bool,
     /// End the process when the core shuts down.

@@ -28,9 +28,6 @@ fn methods() -> Vec<Arc<dyn Factory>> {
 
 async fn server(args: ServerArgs) -> Result<(), String> {
     let stored = args.token_path.clone().filter(|_| args.dev && !args.dev_no_store_token);
-    if args.dev_tls || args.log_file.is_some() {
-        return Err("-dev-tls and -log-file are not part of this version".to_owned());
-    }
     if args.recovery || args.dev_hidden != DevHidden::default() {
         return Err("-recovery and the -dev- switches for tests of servers are not part of this version".to_owned());
     }
@@ -45,7 +42,10 @@ async fn server(args: ServerArgs) -> Result<(), String> {
         log_level: args.log_level,
         log_format: args.log_format,
         log_file: args.log_file,
-        ..Options::default()
+        dev_tls_san: args.dev_tls_san,
+        log_rotate_bytes: args.log_rotate_bytes,
+        log_rotate_duration: args.log_rotate_duration,
+        log_rotate_max_files: args.log_rotate_max_files,
     };
     let announce = |text: &str, token: Option<&str>| {
         use std::io::Write;
@@ -67,8 +67,11 @@ fn check_config(paths: &[PathBuf]) -> Result<ConfigReport, String> {
         Some(StorageConfig::Embedded(path)) => Some(path),
         _ => None,
     };
-    let listeners = config.listeners.into_iter().map(|listener| (listener.address, listener.tls)).collect();
-    Ok(ConfigReport { warnings: config.unknown, listeners, storage })
+    let listeners = config.listeners.into_iter().map(|listener| {
+        let files = listener.tls.map(|tls| (tls.certificate, tls.key));
+        (listener.at.to_string(), files)
+    });
+    Ok(ConfigReport { warnings: config.warnings, listeners: listeners.collect(), storage })
 }
 
 fn main() -> ExitCode {

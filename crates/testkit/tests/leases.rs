@@ -244,7 +244,11 @@ async fn no_request_is_served_that_no_audit_device_took() {
     assert!(text.lines().count() >= 2 && !text.contains("top-secret"), "{text}");
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
 
-    node.write("sys/audit/full", json!({ "type": "file", "options": { "file_path": "/dev/full", "skip_test": "true" } })).await;
+    node.write(
+        "sys/audit/full",
+        json!({ "type": "file", "options": { "file_path": "/dev/full", "skip_test": "true" } }),
+    )
+    .await;
     ok("one device is enough", node.ask(Operation::Read, "sys/mounts", json!({})).await);
     node.ask(Operation::Delete, "sys/audit/file", json!({})).await;
     let refused = node.ask(Operation::Read, "sys/mounts", json!({})).await;

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::command::{Command, Outcome, arity};
 use crate::context::Ctx;
@@ -21,6 +20,7 @@ pub static COMMAND: Command = Command {
         flag("dev-no-store-token", Kind::Bool, "Dev mode leaves the stored token alone."),
         flag("dev-tls", Kind::Bool, "Dev mode listens with TLS and a certificate of its own."),
         flag("dev-tls-cert-dir", Kind::Text, "Where dev mode puts that certificate."),
+        flag("dev-tls-san", Kind::List, "A name or address that certificate is also for."),
         flag("dev-kv-v1", Kind::Bool, "Dev mode mounts KV version 1 at secret/."),
         flag("log-level", Kind::Text, "trace, debug, info, warn or error (VAULT_LOG_LEVEL)."),
         flag("log-format", Kind::Text, "standard or json (VAULT_LOG_FORMAT)."),
@@ -84,13 +84,14 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         dev_no_store_token: args.is("dev-no-store-token"),
         dev_tls: args.is("dev-tls"),
         dev_tls_cert_dir: path("dev-tls-cert-dir"),
+        dev_tls_san: args.list("dev-tls-san").to_vec(),
         dev_kv_v1: args.is("dev-kv-v1"),
         log_level: pick("log-level", "LOG_LEVEL"),
         log_format: pick("log-format", "LOG_FORMAT"),
         log_file: path("log-file"),
-        log_rotate_bytes: args.number("log-rotate-bytes").and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
-        log_rotate_duration: args.duration("log-rotate-duration").unwrap_or(Duration::from_secs(24 * 3600)),
-        log_rotate_max_files: args.number("log-rotate-max-files").unwrap_or(0),
+        log_rotate_bytes: args.number("log-rotate-bytes").and_then(|bytes| u64::try_from(bytes).ok()),
+        log_rotate_duration: args.duration("log-rotate-duration"),
+        log_rotate_max_files: args.number("log-rotate-max-files"),
         recovery: args.is("recovery"),
         exit_on_core_shutdown: args.is("exit-on-core-shutdown"),
         dev_hidden: DevHidden {
