@@ -1,5 +1,6 @@
 //! What exists while a node is unsealed.
 use crate::audit::Audit;
+use crate::identity::Identity;
 use crate::keys::Due;
 use crate::lease::Store;
 use crate::lease::pace::Paces;
@@ -36,6 +37,8 @@ pub struct Active {
     pub mounts: Mounts,
     /// Namespaces.
     pub namespaces: Namespaces,
+    /// Entities, aliases and groups.
+    pub identity: Identity,
     /// Audit devices.
     pub audit: Audit,
     /// What tokens may do.

@@ -2,6 +2,7 @@
 use crate::active::Active;
 use crate::audit::{Audit, Declared};
 use crate::barrier::{Barrier, Key};
+use crate::identity::Identity;
 use crate::lease::Store;
 use crate::lease::pace::Paces;
 use crate::locks::Locks;
@@ -252,6 +253,7 @@ impl Core {
             tokens: Tokens::load(Arc::clone(&storage)).await?,
             mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
             audit,
+            identity: Identity::new(Arc::clone(&storage), Arc::clone(&parts.clock)),
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             policies: Policies::new(Arc::clone(&storage)),
             locks: Locks::default(),

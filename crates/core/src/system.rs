@@ -98,5 +98,6 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
             "token based credentials",
             tokens::declare(Paths::new(system())).build(),
         ),
+        crate::identity::mount(core),
     ]
 }
