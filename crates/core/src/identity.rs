@@ -9,6 +9,8 @@ mod entities;
 mod groups;
 mod login;
 mod merge;
+pub mod mfa;
+mod oidc;
 mod paths;
 mod record;
 mod resolve;
@@ -20,6 +22,7 @@ pub use login::{Known, LoginAt};
 pub use record::{Entity, Group, GroupKind, Record};
 pub use subject::Subject;
 
+use paths::Open;
 use lessor_engine::{Clock, Result};
 use lessor_storage::Storage;
 use std::sync::Arc;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub paused: bool,
     /// Shown by `sys/health` and `sys/seal-status`.
     pub cluster_name: String,
+    /// Where clients reach this server (`api_addr`): scheme, host and port.
+    pub api_addr: String,
     /// The storage's name for `sys/seal-status`.
     pub storage_type: String,
     /// Lessor's version.
@@ -57,6 +59,7 @@ impl Default for Settings {
             max_ttl: SYSTEM_TTL,
             paused: false,
             cluster_name: "lessor".to_owned(),
+            api_addr: "http://127.0.0.1:8200".to_owned(),
             storage_type: "inmem".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: 16,

@@ -6,11 +6,14 @@ mod group_alias;
 mod lookup;
 mod show;
 
+pub(super) use show::namespace_id;
+
 use super::Identity;
 use super::aliases::Place;
 use crate::active::Active;
 use crate::mount::Mounted;
 use crate::node::Core;
+use crate::token::Token;
 use lessor_engine::{Error, Paths, Result};
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -22,7 +25,7 @@ pub(crate) struct Endpoints {
 }
 
 /// The identities of an unsealed node.
-pub(super) struct Open(Arc<Active>);
+pub(in crate::identity) struct Open(Arc<Active>);
 
 impl Deref for Open {
     type Target = Identity;
@@ -32,7 +35,7 @@ impl Deref for Open {
 }
 
 impl Endpoints {
-    pub(super) fn open(&self) -> Result<Open> {
+    pub(in crate::identity) fn open(&self) -> Result<Open> {
         let core = self.core.upgrade().ok_or_else(|| Error::Internal("the node has ended".into()))?;
         core.active().map(Open)
     }
@@ -46,6 +49,15 @@ impl Open {
     pub(super) fn place(&self, accessor: &str) -> Result<Place> {
         let unknown = || Error::invalid(format!("invalid mount accessor {accessor:?}"));
         self.places().remove(accessor).ok_or_else(unknown)
+    }
+    /// Where clients reach this server.
+    pub(super) fn api_address(&self) -> String {
+        self.0.settings.api_addr.trim_end_matches('/').to_owned()
+    }
+    /// The live token of that accessor.
+    pub(super) async fn token_by_accessor(&self, accessor: &str) -> Result<Option<Token>> {
+        let found = self.0.tokens.by_accessor(accessor, self.0.now()).await?;
+        Ok(found.map(|(token, _)| token))
     }
     /// Every mount by its accessor.
     pub(super) fn places(&self) -> HashMap<String, Place> {
@@ -69,6 +81,8 @@ pub(crate) fn mount(core: &Arc<Core>) -> Arc<Mounted> {
         group::declare,
         group_alias::declare,
         lookup::declare,
+        super::mfa::declare,
+        super::oidc::declare,
     ] {
         paths = declare(paths);
     }

@@ -126,6 +126,20 @@ impl Tx {
             }
         }
     }
+    /// The first records below `folder`.
+    pub async fn first<T: DeserializeOwned>(&self, folder: &str, limit: usize) -> Result<Vec<(String, T)>> {
+        let from = format!("{}{folder}", self.prefix);
+        let page = self.storage.scan(&from, None, limit).await?;
+        page.iter().map(|entry| Ok((entry.key[from.len()..].to_owned(), serde_json::from_slice(&entry.value)?))).collect()
+    }
+    /// Commits the writes, whatever became of what was read.
+    pub async fn commit_writes(mut self) -> Result<()> {
+        self.slots.retain(|_, slot| slot.written);
+        for slot in self.slots.values_mut() {
+            slot.seen = None;
+        }
+        self.commit(&mut TRIES.clone()).await.map(|_| ())
+    }
     /// The entity of that id.
     pub async fn entity(&mut self, id: &str) -> Result<Option<Entity>> {
         self.get(&entity_key(id)).await
