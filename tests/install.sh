@@ -41,4 +41,10 @@ if [ ! -x "$hvac/bin/python" ]; then
     rm -rf "$hvac"
     python3 -m venv "$hvac"
     "$hvac/bin/pip" install -q 'hvac==2.*'
+# An independent library that verifies the identity tokens.
+pyjwt=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/pyjwt-2
+if [ ! -x "$pyjwt/bin/python" ]; then
+    rm -rf "$pyjwt"
+    python3 -m venv "$pyjwt"
+    "$pyjwt/bin/pip" install -q 'pyjwt[crypto]==2.*'
 fi

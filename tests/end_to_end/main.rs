@@ -5,6 +5,7 @@ mod auth_local;
 mod aws;
 mod cli;
 mod differential_engines;
+mod identity;
 mod kill;
 mod lessor;
 mod policy;

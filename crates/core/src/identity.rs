@@ -17,14 +17,14 @@ mod resolve;
 pub mod subject;
 mod tx;
 
-pub(crate) use paths::mount;
 pub use login::{Known, LoginAt};
+pub(crate) use paths::mount;
 pub use record::{Entity, Group, GroupKind, Record};
 pub use subject::Subject;
 
-use paths::Open;
 use lessor_engine::{Clock, Result};
 use lessor_storage::Storage;
+use paths::Open;
 use std::sync::Arc;
 use tx::Tx;
 

@@ -1,7 +1,7 @@
 //! Making, changing and deleting entities.
 use super::Identity;
 use super::record::{Entity, Named, check_metadata, fresh_name, policies};
-use super::tx::{Tx, alias_key, alias_name_key, entity_key, entity_name_key, member_key, taken};
+use super::tx::{Tx, alias_key, alias_name_key, entity_key, entity_name_key, member_key, secrets_of, taken};
 use crate::mount::entry::uuid;
 use lessor_engine::{Error, Result};
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ impl Identity {
             };
             if let Some(entity) = found {
                 tx.delete_entity(&entity);
-                let secrets = super::tx::secrets_of(&entity.id);
+                let secrets = secrets_of(&entity.id);
                 for name in tx.names(&secrets).await? {
                     tx.delete(format!("{secrets}{name}"));
                 }

@@ -52,6 +52,11 @@ fn issuer(base: &str, namespace: &str) -> String {
     format!("{base}/v1/{namespace}identity/oidc")
 }
 
+/// Said with every issuer that is set by hand.
+const ISSUER_WARNING: &str = "If \"issuer\" is set explicitly, all tokens must be validated against that address, including \
+                              those issued by secondary clusters. Setting issuer to \"\" will restore the default \
+                              behavior of using the cluster's api_addr as the issuer.";
+
 /// Scheme, host and port and nothing else.
 fn check_issuer(issuer: &str) -> Result<()> {
     let host = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"));

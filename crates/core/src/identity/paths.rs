@@ -64,8 +64,7 @@ impl Open {
         let all = self.0.mounts.all();
         let place = |mounted: &Arc<Mounted>| {
             let entry = &mounted.entry;
-            let place =
-                Place { accessor: entry.accessor.clone(), path: entry.path.clone(), kind: entry.kind.clone() };
+            let place = Place { accessor: entry.accessor.clone(), path: entry.path.clone(), kind: entry.kind.clone() };
             (entry.accessor.clone(), place)
         };
         all.iter().map(place).collect()

@@ -14,18 +14,21 @@ const REMEMBERED: usize = 4096;
 /// Versions that a subject was made of: of the entity, and of the groups.
 type Seen = (Option<Version>, Option<Version>);
 
+/// Namespace and id.
+type Key = (String, String);
+
 /// Subjects by namespace and id, good as long as the versions are still the same.
 #[derive(Default)]
 pub(super) struct Cache {
-    known: Mutex<HashMap<(String, String), (Seen, Arc<Subject>)>>,
+    known: Mutex<HashMap<Key, (Seen, Arc<Subject>)>>,
 }
 
 impl Cache {
-    fn get(&self, key: &(String, String), seen: Seen) -> Option<Arc<Subject>> {
+    fn get(&self, key: &Key, seen: Seen) -> Option<Arc<Subject>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(key).filter(|(version, _)| *version == seen).map(|(_, subject)| Arc::clone(subject))
     }
-    fn put(&self, key: (String, String), seen: Seen, subject: &Arc<Subject>) {
+    fn put(&self, key: Key, seen: Seen, subject: &Arc<Subject>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
@@ -102,8 +105,11 @@ fn describe(entity: Entity, groups: &Groups) -> Subject {
         metadata: alias.metadata,
         custom_metadata: alias.custom_metadata,
     });
-    let shown =
-        all().map(|group| SubjectGroup { id: group.id.clone(), name: group.name.clone(), metadata: group.metadata.clone() });
+    let shown = all().map(|group| SubjectGroup {
+        id: group.id.clone(),
+        name: group.name.clone(),
+        metadata: group.metadata.clone(),
+    });
     Subject {
         id: entity.id,
         name: entity.name,

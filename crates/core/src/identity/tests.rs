@@ -1,12 +1,12 @@
-use super::groups::{GroupAliasWrite, GroupWrite};
 use super::aliases::Place;
 use super::entities::{By, EntityWrite};
+use super::groups::{GroupAliasWrite, GroupWrite};
 use super::mfa::Proofs;
 use super::record::GroupKind;
 use super::{Identity, LoginAt};
 use jiff::Timestamp;
 use lessor_engine::{Alias, Clock, Error};
-use lessor_storage::{FaultHook, MemoryStorage, Moment, Outcome, Storage};
+use lessor_storage::{FaultHook, Hook, MemoryStorage, Moment, Outcome, Storage};
 use std::sync::Arc;
 
 struct Fixed;
@@ -17,7 +17,8 @@ impl Clock for Fixed {
     }
 }
 
-const AT: LoginAt<'static> = LoginAt { namespace: "", accessor: "userpass_1", path: "auth/userpass/", kind: "userpass" };
+const AT: LoginAt<'static> =
+    LoginAt { namespace: "", accessor: "userpass_1", path: "auth/userpass/", kind: "userpass" };
 
 fn over(storage: impl Storage + 'static) -> Arc<Identity> {
     Arc::new(Identity::new(Arc::new(storage), Arc::new(Fixed)))
@@ -120,7 +121,8 @@ async fn policies_of_groups_are_inherited_and_a_change_on_another_node_is_in_for
 async fn a_disabled_or_deleted_entity_is_nobody() {
     let identity = over(MemoryStorage::new());
     let entity = login(&identity).await;
-    let disable = |disabled| EntityWrite { id: Some(entity.clone()), disabled: Some(disabled), ..EntityWrite::default() };
+    let disable =
+        |disabled| EntityWrite { id: Some(entity.clone()), disabled: Some(disabled), ..EntityWrite::default() };
     identity.write_entity("", &disable(true)).await.unwrap();
     assert!(identity.subject("", &entity).await.unwrap().is_none());
     assert!(matches!(identity.on_login(&AT, &bob(), &[]).await, Err(Error::Forbidden(_))));
@@ -148,7 +150,7 @@ async fn a_login_that_fails_at_any_storage_call_leaves_all_or_nothing() {
         let storage = MemoryStorage::new();
         external(&over(storage.clone()), "devs", "dev").await;
         let before = storage.scan("", None, 100).await.unwrap();
-        let failing = over(storage.with_hook(FaultHook::at(call, moment, Outcome::Fail)));
+        let failing = over(storage.with_hook(Arc::new(FaultHook::at(call, moment, Outcome::Fail)) as Arc<dyn Hook>));
         let groups = ["devs".to_owned()];
         let failed = failing.on_login(&AT, &bob(), &groups).await.is_err();
         if failed {

@@ -130,7 +130,9 @@ impl Tx {
     pub async fn first<T: DeserializeOwned>(&self, folder: &str, limit: usize) -> Result<Vec<(String, T)>> {
         let from = format!("{}{folder}", self.prefix);
         let page = self.storage.scan(&from, None, limit).await?;
-        page.iter().map(|entry| Ok((entry.key[from.len()..].to_owned(), serde_json::from_slice(&entry.value)?))).collect()
+        page.iter()
+            .map(|entry| Ok((entry.key[from.len()..].to_owned(), serde_json::from_slice(&entry.value)?)))
+            .collect()
     }
     /// Commits the writes, whatever became of what was read.
     pub async fn commit_writes(mut self) -> Result<()> {

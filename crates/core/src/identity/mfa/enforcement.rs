@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<Endpoints>) -> Paths<Endpoints> {
-    paths
-        .path("mfa/login-enforcement", "Lists the enforcements.", |path| path.list(list))
-        .path("mfa/login-enforcement/{name}", "Writes, reads and deletes an enforcement.", |path| {
-            path.read(read).write(write).delete(delete)
-        })
+    paths.path("mfa/login-enforcement", "Lists the enforcements.", |path| path.list(list)).path(
+        "mfa/login-enforcement/{name}",
+        "Writes, reads and deletes an enforcement.",
+        |path| path.read(read).write(write).delete(delete),
+    )
 }
 
 /// Whoever fits one of the lists needs one of the methods.

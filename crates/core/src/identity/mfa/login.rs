@@ -204,8 +204,7 @@ impl Identity {
             let mut tx = self.begin(at.namespace);
             let now = tx.now;
             let waiting = tx.get::<Vec<(String, Timestamp)>>(&waiting_key(entity)).await?.unwrap_or_default();
-            let (mut kept, mut gone): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|(_, expires)| *expires > now);
+            let (mut kept, mut gone): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, expires)| *expires > now);
             if kept.len() >= WAITING {
                 gone.extend(kept.drain(..=kept.len() - WAITING));
             }
@@ -241,9 +240,7 @@ impl Identity {
         let now = tx.now;
         let found = tx.get::<Pending>(&request_key(id)).await?;
         let pending = found.filter(|pending| pending.expires > now).ok_or_else(unknown)?;
-        if let Some(requirement) =
-            self.required(ns, &pending.accessor, &pending.kind, &pending.entity_id).await?
-        {
+        if let Some(requirement) = self.required(ns, &pending.accessor, &pending.kind, &pending.entity_id).await? {
             self.mfa_check(ns, &requirement, proofs).await?;
         }
         tx.delete(request_key(id));

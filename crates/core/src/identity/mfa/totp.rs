@@ -86,7 +86,13 @@ fn code(settings: &Settings, secret: &[u8], period: u64) -> String {
 
 impl Identity {
     /// A fresh secret for an entity, as the URL that authenticator apps read; `None` where it has one already.
-    pub(super) async fn enrol(&self, ns: &str, method: &Method, settings: &Settings, entity: &str) -> Result<Option<Secret>> {
+    pub(super) async fn enrol(
+        &self,
+        ns: &str,
+        method: &Method,
+        settings: &Settings,
+        entity: &str,
+    ) -> Result<Option<Secret>> {
         let mut tx = self.begin(ns);
         if tx.entity(entity).await?.is_none() {
             return Err(Error::invalid("invalid entity ID"));
@@ -97,8 +103,7 @@ impl Identity {
         }
         let mut secret = zeroize::Zeroizing::new(vec![0; settings.key_size]);
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| Error::Internal("the system gives no random numbers".into()))?;
-        let enrolled =
-            Enrolled { secret: Secret::new(hex::encode(&*secret)), used: 0, counted: 0, failures: 0 };
+        let enrolled = Enrolled { secret: Secret::new(hex::encode(&*secret)), used: 0, counted: 0, failures: 0 };
         tx.put(key, &enrolled)?;
         if !tx.commit(&mut 0).await? {
             return Ok(None);

@@ -1,9 +1,9 @@
 //! The authorization endpoint (OpenID Connect Core, 3.1.2): a logged-in entity gets a code for a client.
 use super::clients::Client;
 use super::random_text;
+use crate::identity::Open;
 use crate::identity::paths::Endpoints;
 use crate::identity::tx::Tx;
-use crate::identity::Open;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::{Context, Params, Paths, Reply, Result};
 use serde::{Deserialize, Serialize};

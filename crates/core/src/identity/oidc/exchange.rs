@@ -18,11 +18,11 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<Endpoints>) -> Paths<Endpoints> {
-    paths
-        .path("oidc/provider/{name}/token", "Exchanges a code for tokens.", |path| path.write(token).open())
-        .path("oidc/provider/{name}/userinfo", "Claims about the owner of an access token.", |path| {
-            path.read(userinfo).write(userinfo).open()
-        })
+    paths.path("oidc/provider/{name}/token", "Exchanges a code for tokens.", |path| path.write(token).open()).path(
+        "oidc/provider/{name}/userinfo",
+        "Claims about the owner of an access token.",
+        |path| path.read(userinfo).write(userinfo).open(),
+    )
 }
 
 const ACCESS_KEY: &str = "oidc/access-key";
@@ -133,7 +133,8 @@ async fn by_code(open: &Open, cx: &Context, mut tx: Tx, client: &Client, ask: &A
     if !tx.assigned(client, &subject).await? {
         return invalid("identity entity not authorized by client assignment");
     }
-    let Some(key) = open.usable_key(&cx.namespace, &client.key).await?.filter(|key| key.allows(&client.client_id)) else {
+    let Some(key) = open.usable_key(&cx.namespace, &client.key).await?.filter(|key| key.allows(&client.client_id))
+    else {
         return Ok(oauth_error(400, "invalid_client", "client is not authorized to use its key"));
     };
     let signing = key.signing()?;
@@ -175,17 +176,15 @@ async fn by_secret(open: &Open, cx: &Context, mut tx: Tx, client: &Client, ask: 
     if !ask.scope.split(' ').any(|scope| scope == "openid") {
         return Ok(oauth_error(400, "invalid_request", "scope parameter must contain the \"openid\" value"));
     }
-    let Some(key) = open.usable_key(&cx.namespace, &client.key).await?.filter(|key| key.allows(&client.client_id)) else {
+    let Some(key) = open.usable_key(&cx.namespace, &client.key).await?.filter(|key| key.allows(&client.client_id))
+    else {
         return Ok(oauth_error(400, "invalid_client", "client is not authorized to use its key"));
     };
     let now = cx.now().as_second();
     let mut claims = common(open, &mut tx, client, &ask.name, &client.client_id, now).await?;
     claims.insert("jti".to_owned(), json!(crate::mount::entry::uuid()));
     let token = key.signing()?.sign(&claims)?;
-    Ok(Reply::bare(
-        200,
-        json!({ "access_token": token, "expires_in": client.id_token_ttl, "token_type": "Bearer" }),
-    ))
+    Ok(Reply::bare(200, json!({ "access_token": token, "expires_in": client.id_token_ttl, "token_type": "Bearer" })))
 }
 
 fn seconds(ttl: u64) -> i64 {

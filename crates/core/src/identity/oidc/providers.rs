@@ -1,7 +1,7 @@
 //! Providers: an issuer with the clients and scopes it serves.
 use super::clients::settle;
 use super::jwt::ALGORITHMS;
-use super::{check_issuer, issuer, keys, template};
+use super::{ISSUER_WARNING, check_issuer, issuer, keys, template};
 use crate::identity::Open;
 use crate::identity::paths::{Endpoints, given};
 use crate::identity::tx::Tx;
@@ -54,9 +54,13 @@ impl Tx {
 
 impl Open {
     /// Where the server is reached by the provider's clients, and its full issuer.
-    pub(super) async fn provider_issuer(&self, tx: &mut Tx, name: &str, provider: &Provider) -> Result<(String, String)> {
-        let base =
-            if provider.issuer.is_empty() { self.issuer_base(tx).await? } else { provider.issuer.clone() };
+    pub(super) async fn provider_issuer(
+        &self,
+        tx: &mut Tx,
+        name: &str,
+        provider: &Provider,
+    ) -> Result<(String, String)> {
+        let base = if provider.issuer.is_empty() { self.issuer_base(tx).await? } else { provider.issuer.clone() };
         let full = format!("{}/provider/{name}", issuer(&base, &tx.namespace));
         Ok((base, full))
     }
@@ -90,6 +94,7 @@ struct Write {
 async fn write(at: Arc<Endpoints>, cx: Context, write: Write) -> Result<Reply> {
     let mut tx = at.open()?.begin(&cx.namespace);
     let mut provider = tx.oidc_provider(&write.name).await?.unwrap_or_default();
+    let explicit = write.issuer.as_ref().is_some_and(|issuer| !issuer.is_empty());
     if let Some(issuer) = write.issuer {
         if !issuer.is_empty() {
             check_issuer(&issuer)?;
@@ -105,7 +110,10 @@ async fn write(at: Arc<Endpoints>, cx: Context, write: Write) -> Result<Reply> {
     }
     let conflict = conflict(&mut tx, &provider.scopes).await?;
     tx.put(key(&write.name), &provider)?;
-    let reply = settle(tx).await?;
+    let mut reply = settle(tx).await?;
+    if explicit {
+        reply = reply.warn(ISSUER_WARNING);
+    }
     Ok(match conflict {
         Some(text) => reply.warn(text),
         None => reply,

@@ -1,5 +1,5 @@
 //! Roles: which claims a token has, and which key signs it.
-use super::{CONFIG, Config, check_issuer, random_text, template};
+use super::{CONFIG, Config, ISSUER_WARNING, check_issuer, random_text, template};
 use crate::identity::paths::{Endpoints, given};
 use lessor_engine::{Context, Error, Params, Paths, Reply, Result, Seconds};
 use serde::{Deserialize, Serialize};
@@ -48,10 +48,7 @@ async fn write_config(at: Arc<Endpoints>, cx: Context, write: IssuerParams) -> R
     let mut tx = at.open()?.begin(&cx.namespace);
     tx.put(CONFIG, &Config { issuer: write.issuer })?;
     tx.commit(&mut 0).await?;
-    let warning = "If \"issuer\" is set explicitly, all tokens must be validated against that address, including those \
-                   issued by secondary clusters. Setting issuer to \"\" will restore the default behavior of using the \
-                   cluster's api_addr as the issuer.";
-    Ok(if set { Reply::empty().warn(warning) } else { Reply::empty() })
+    Ok(if set { Reply::empty().warn(ISSUER_WARNING) } else { Reply::empty() })
 }
 
 #[derive(Params)]
@@ -78,8 +75,12 @@ async fn write(at: Arc<Endpoints>, cx: Context, write: Write) -> Result<Reply> {
     let open = at.open()?;
     let mut tx = open.begin(&cx.namespace);
     let stored = tx.get::<Role>(&key(&write.name)).await?;
-    let mut role =
-        stored.unwrap_or_else(|| Role { key: String::new(), template: String::new(), ttl: 86_400, client_id: random_text(26) });
+    let mut role = stored.unwrap_or_else(|| Role {
+        key: String::new(),
+        template: String::new(),
+        ttl: 86_400,
+        client_id: random_text(26),
+    });
     if let Some(name) = given(write.key) {
         role.key = name;
     }

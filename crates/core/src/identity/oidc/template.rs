@@ -12,7 +12,11 @@ const RESERVED: [&str; 10] =
 
 /// A template may be sent in base64.
 pub(super) fn decode(template: &str) -> String {
-    STANDARD.decode(template).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| template.to_owned())
+    STANDARD
+        .decode(template)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_else(|| template.to_owned())
 }
 
 /// Checks a template for an entity that has nothing; answers with its top-level keys.
@@ -53,7 +57,8 @@ pub(super) fn render(template: &str, subject: &Subject, now: Timestamp) -> Resul
 }
 
 fn value(directive: &str, subject: &Subject, now: Timestamp) -> Result<Value> {
-    let unknown = || Error::invalid("error parsing template: no value could be found for one of the template directives");
+    let unknown =
+        || Error::invalid("error parsing template: no value could be found for one of the template directives");
     let text = |found: Option<&String>| json!(found.cloned().unwrap_or_default());
     if let Some(rest) = directive.strip_prefix("identity.entity.aliases.") {
         let (accessor, what) = rest.split_once('.').ok_or_else(unknown)?;
@@ -82,7 +87,8 @@ fn value(directive: &str, subject: &Subject, now: Timestamp) -> Result<Value> {
                 return Ok(text(subject.metadata.get(key)));
             }
             let plus = directive.strip_prefix("time.now.plus.").map(|span| (span, 1));
-            let (span, sign) = plus.or(directive.strip_prefix("time.now.minus.").map(|s| (s, -1))).ok_or_else(unknown)?;
+            let (span, sign) =
+                plus.or(directive.strip_prefix("time.now.minus.").map(|s| (s, -1))).ok_or_else(unknown)?;
             let span = duration::parse(span).map_err(|_| unknown())?.as_secs();
             Ok(json!(now.as_second() + sign * i64::try_from(span).unwrap_or_default()))
         }
@@ -97,7 +103,8 @@ mod tests {
     fn directives_become_json_values_and_cannot_break_out_of_them() {
         let name = "a\",\"admin\":\"true".to_owned();
         let subject = Subject { name: name.clone(), ..Subject::default() };
-        let claims = render("{\"n\":{{identity.entity.name}},\"t\":{{time.now.plus.1h}}}", &subject, Timestamp::UNIX_EPOCH);
+        let claims =
+            render("{\"n\":{{identity.entity.name}},\"t\":{{time.now.plus.1h}}}", &subject, Timestamp::UNIX_EPOCH);
         let claims = claims.unwrap();
         assert_eq!((claims.len(), &claims["n"], &claims["t"]), (2, &json!(name), &json!(3600)));
     }

@@ -5,9 +5,11 @@ use lessor_engine::{Context, Error, Params, Paths, Reply, Result};
 use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<Endpoints>) -> Paths<Endpoints> {
-    paths
-        .path("lookup/entity", "Finds an entity.", |path| path.write(entity))
-        .path("lookup/group", "Finds a group.", |path| path.write(group))
+    paths.path("lookup/entity", "Finds an entity.", |path| path.write(entity)).path(
+        "lookup/group",
+        "Finds a group.",
+        |path| path.write(group),
+    )
 }
 
 #[derive(Params)]
@@ -45,11 +47,15 @@ impl Query {
         if alias {
             return Ok(Question::AliasNamed { accessor: self.alias_mount_accessor, name: self.alias_name });
         }
-        [(self.name, Question::Name as fn(String) -> Question), (self.id, Question::Id), (self.alias_id, Question::Alias)]
-            .into_iter()
-            .find(|(text, _)| !text.is_empty())
-            .map(|(text, question)| question(text))
-            .ok_or_else(|| Error::invalid("query parameter not supplied"))
+        [
+            (self.name, Question::Name as fn(String) -> Question),
+            (self.id, Question::Id),
+            (self.alias_id, Question::Alias),
+        ]
+        .into_iter()
+        .find(|(text, _)| !text.is_empty())
+        .map(|(text, question)| question(text))
+        .ok_or_else(|| Error::invalid("query parameter not supplied"))
     }
 }
 
