@@ -9,6 +9,7 @@ mod keyring;
 mod leases;
 mod locked_users;
 mod metrics;
+mod mfa;
 mod mounts;
 mod namespaces;
 mod policies;
@@ -81,6 +82,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         ui::declare,
         config::declare,
         metrics::declare,
+        mfa::declare,
     ] {
         paths = declare(paths);
     }

@@ -1,5 +1,6 @@
 //! Tokens: who may ask, and whose leases end when they do.
 mod batch;
+pub mod identity;
 pub mod login;
 pub mod record;
 pub mod revoke;

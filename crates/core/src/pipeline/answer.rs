@@ -2,10 +2,12 @@
 use super::Refusal;
 use super::caller::Session;
 use crate::active::Active;
+use crate::identity::mfa::Proofs;
 use crate::lease::issue::{Issued, Order};
 use crate::mount::Mounted;
 use crate::request::Request;
 use crate::response::{Envelope, Response};
+use crate::token::login::LoginEnd;
 use crate::wrapping::Wrap;
 use lessor_engine::{Context, Error, Outcome, Reply};
 use serde_json::{Map, Value, json};
@@ -82,9 +84,18 @@ pub async fn answer(
             200
         }
         Outcome::Login(login) => {
-            let made = active.log_in(mounted, &cx, *login, &request.path).await?;
-            envelope.auth = Some(made.token.auth(made.text.expose(), active.now()));
-            envelope.warnings.extend(made.warnings);
+            let proofs = request.headers.iter().filter(|(name, _)| name == "x-vault-mfa");
+            let proofs = Proofs::from_headers(proofs.map(|(_, value)| value.as_str()));
+            match active.log_in(mounted, &cx, *login, &request.path, &proofs).await? {
+                LoginEnd::Token(made) => {
+                    envelope.auth = Some(active.auth_of(&made.token, made.text.expose()).await?);
+                    envelope.warnings.extend(made.warnings);
+                }
+                LoginEnd::Mfa(auth, warning) => {
+                    envelope.auth = Some(auth);
+                    envelope.warnings.push(warning.to_owned());
+                }
+            }
             200
         }
         Outcome::Rotate(subject) => {

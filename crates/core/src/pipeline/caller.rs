@@ -35,6 +35,10 @@ pub async fn identify(active: &Active, request: &Request, access: Access) -> Res
     if !token.admits(request.client) || !request.namespace.starts_with(&token.namespace) {
         return Err(denied());
     }
+    // Of a deleted or disabled entity no token is good.
+    if !token.entity_id.is_empty() {
+        active.identity.subject(&token.namespace, &token.entity_id).await?.ok_or_else(denied)?;
+    }
     let Some(version) = found.version.filter(|_| token.num_uses > 0) else {
         return Ok(Session { token: Some(Arc::new(token)), last_use: false, namespace });
     };

@@ -45,16 +45,16 @@ async fn find(system: &System, cx: &Context, text: &Secret) -> Result<Option<Fou
 async fn lookup(system: Arc<System>, cx: Context, given: Given) -> Result<Reply> {
     let text = token_text(&given.token, &cx.caller);
     let found = find(&system, &cx, &text).await?.ok_or_else(|| Error::Forbidden("bad token".to_owned()))?;
-    shown(&found.token, text.expose(), &cx)
+    shown(&system, &found.token, text.expose()).await
 }
 
 async fn lookup_self(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
     let token = system.caller(&cx).await?;
-    shown(&token, cx.caller.token.expose(), &cx)
+    shown(&system, &token, cx.caller.token.expose()).await
 }
 
-fn shown(token: &Token, id: &str, cx: &Context) -> Result<Reply> {
-    Ok(Reply::data(token.lookup(id, cx.now()).into()))
+async fn shown(system: &System, token: &Token, id: &str) -> Result<Reply> {
+    Ok(Reply::data(system.active()?.lookup_of(token, id).await?.into()))
 }
 
 #[derive(Params)]
@@ -78,7 +78,7 @@ fn invalid_accessor() -> Error {
 
 async fn lookup_accessor(system: Arc<System>, cx: Context, of: OfAccessor) -> Result<Reply> {
     let (token, _) = by_accessor(&system, &cx, &of.accessor).await?.ok_or_else(invalid_accessor)?;
-    shown(&token, "", &cx)
+    shown(&system, &token, "").await
 }
 
 async fn accessors(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {

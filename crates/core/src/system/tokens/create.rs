@@ -295,7 +295,7 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
     if let Some(due) = token.due().filter(|_| kind == Kind::Service) {
         active.wake_for(&due);
     }
-    let mut reply = Reply::auth(token.auth(text.expose(), now));
+    let mut reply = Reply::auth(active.auth_of(&token, text.expose()).await?);
     reply.warnings = limits.warnings;
     Ok(reply)
 }

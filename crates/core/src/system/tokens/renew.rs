@@ -2,8 +2,10 @@
 use super::super::System;
 use super::roles::read_role;
 use super::{by_accessor, find, invalid_accessor};
+use crate::identity::LoginAt;
 use crate::lease::ttl::{Bounds, Ttl, effective};
 use crate::pipeline::token_text;
+use crate::token::login::login_at;
 use crate::token::record::Origin;
 use crate::token::store::Found;
 use crate::token::{Kind, Token};
@@ -93,8 +95,12 @@ async fn login_bounds(system: &System, token: &Token, origin: &Origin, cx: &Cont
     method_cx.connection = Arc::clone(&cx.connection);
     let method = mounted.backend.auth.as_ref();
     let method = method.ok_or_else(|| Error::invalid("the auth method renews no tokens"))?;
-    let Renewed { token: settings, same_policies, groups: _ } =
+    let Renewed { token: settings, same_policies, groups } =
         active.bounded(method.renew(&method_cx, &origin.renewal)).await?;
+    if let Some(groups) = groups.filter(|_| !token.entity_id.is_empty()) {
+        let at = LoginAt { namespace: &token.namespace, ..login_at(&mounted, &method_cx) };
+        active.identity.on_renew(&at, &token.entity_id, &groups).await?;
+    }
     let before = |name: &&String| name.as_str() != "default";
     let (now, then) = (policy_names(&settings.policies), token.policies.iter().filter(before));
     if same_policies && !now.iter().filter(before).eq(then) {
@@ -131,7 +137,7 @@ async fn extend(system: &System, cx: &Context, found: Found, increment: Seconds,
     if let Some(due) = renewed.due() {
         active.wake_for(&due);
     }
-    let mut reply = Reply::auth(renewed.auth(text, now));
+    let mut reply = Reply::auth(active.auth_of(&renewed, text).await?);
     reply.warnings.extend(warning);
     Ok(reply)
 }
