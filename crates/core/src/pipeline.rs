@@ -56,7 +56,7 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     let session = caller::identify(active, &request, place.access()).await?;
     request.operation = operation(active, &request, &place, &session).await?;
     let token = session.token.as_deref();
-    let decision = active.decide(token, None, &mut request, place.access()).await?;
+    let decision = active.decide(token, session.subject.as_deref(), &mut request, place.access()).await?;
     let subject = |request| Subject {
         request,
         token,

@@ -118,6 +118,11 @@ async fn policies_of_entity_and_groups_show_at_once_in_every_answer() {
     node.write(&format!("identity/entity/id/{id}"), json!({ "policies": ["of-entity"] })).await;
     let shown = node.ask_as(&token, Operation::Read, "auth/token/lookup-self", json!({})).await;
     assert_eq!(ok("lookup-self", shown)["data"]["identity_policies"], json!(["of-entity", "of-group"]));
+    let policy = "path \"sys/mounts\" { capabilities = [\"read\"] }";
+    let mounts = || node.ask_as(&token, Operation::Read, "sys/mounts", json!({}));
+    assert_eq!(mounts().await.status, 403);
+    node.write("sys/policies/acl/of-entity", json!({ "policy": policy })).await;
+    assert_eq!(mounts().await.status, 200, "what the entity may do, its token may do");
     let renewed = node.ask_as(&token, Operation::Update, "auth/token/renew-self", json!({})).await;
     assert_eq!(
         ok("renew-self", renewed)["auth"]["identity_policies"],

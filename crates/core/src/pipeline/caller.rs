@@ -1,6 +1,7 @@
 //! Who asks.
 use super::Refusal;
 use crate::active::Active;
+use crate::identity::Subject;
 use crate::request::Request;
 use crate::response::Response;
 use crate::token::Token;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct Session {
     /// The token; none on paths that are open to everybody.
     pub token: Option<Arc<Token>>,
+    /// Who is behind the token.
+    pub subject: Option<Arc<Subject>>,
     /// Whether this is the token's last use.
     pub last_use: bool,
     /// The id of the request's namespace, for audit.
@@ -25,7 +28,7 @@ pub struct Session {
 pub async fn identify(active: &Active, request: &Request, access: Access) -> Result<Session, Refusal> {
     let namespace = active.namespaces.id_of(&request.namespace);
     if access == Access::Open {
-        return Ok(Session { token: None, last_use: false, namespace });
+        return Ok(Session { token: None, subject: None, last_use: false, namespace });
     }
     let denied = || Refusal(denied(request));
     let text = request.token.as_ref().filter(|token| !token.is_empty());
@@ -36,17 +39,18 @@ pub async fn identify(active: &Active, request: &Request, access: Access) -> Res
         return Err(denied());
     }
     // Of a deleted or disabled entity no token is good.
-    if !token.entity_id.is_empty() {
-        active.identity.subject(&token.namespace, &token.entity_id).await?.ok_or_else(denied)?;
-    }
+    let subject = match token.entity_id.as_str() {
+        "" => None,
+        entity => Some(active.identity.subject(&token.namespace, entity).await?.ok_or_else(denied)?),
+    };
     let Some(version) = found.version.filter(|_| token.num_uses > 0) else {
-        return Ok(Session { token: Some(Arc::new(token)), last_use: false, namespace });
+        return Ok(Session { token: Some(Arc::new(token)), subject, last_use: false, namespace });
     };
     // Of two requests that race for the last use, the guard lets one through.
     let left = if token.num_uses == 1 { -1 } else { token.num_uses - 1 };
     let used = Token { num_uses: left, ..token.clone() };
     active.tokens.update(&token, &used, version).await.map_err(|_| denied())?;
-    Ok(Session { token: Some(Arc::new(used)), last_use: left < 0, namespace })
+    Ok(Session { token: Some(Arc::new(used)), subject, last_use: left < 0, namespace })
 }
 
 /// A wrapping token that is used up says so where it is what the caller came for.

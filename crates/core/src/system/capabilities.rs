@@ -57,7 +57,12 @@ async fn answer(system: &System, cx: &Context, token: &Token, asked: &Asked) -> 
     if paths.is_empty() {
         return Err(Error::invalid("paths must be supplied"));
     }
-    let acl = system.active()?.acl(token, None).await?;
+    let active = system.active()?;
+    let subject = match token.entity_id.as_str() {
+        "" => None,
+        entity => active.identity.subject(&token.namespace, entity).await?,
+    };
+    let acl = active.acl(token, subject.as_deref()).await?;
     let mut data = Map::new();
     for path in paths.iter() {
         let whole = format!("{}{}", cx.namespace, path.trim_start_matches('/'));
