@@ -24,6 +24,9 @@ use std::sync::Arc;
 impl Core {
     /// Answers one request; whatever goes wrong is an answer too.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Response {
+        if !request.namespace.is_empty() && place::is_root_only(&request.path) {
+            return Response::error(400, "operation unavailable in namespaces");
+        }
         if let Some(answer) = status::answer(self, &request).await {
             return answer;
         }

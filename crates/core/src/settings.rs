@@ -31,8 +31,6 @@ pub struct Settings {
     pub concurrency: usize,
     /// Bound of one call to a platform.
     pub platform_timeout: Duration,
-    /// Where clients reach this node, a full URL; empty when nobody said.
-    pub api_addr: String,
     /// Serves `sys/raw`.
     pub raw_storage_endpoint: bool,
     /// Serves `sys/internal/inspect`.
@@ -64,7 +62,6 @@ impl Default for Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: 16,
             platform_timeout: Duration::from_secs(90),
-            api_addr: String::new(),
             raw_storage_endpoint: false,
             introspection_endpoint: false,
             ui: false,

@@ -96,7 +96,7 @@ async fn read(edge: &Edge, peer: &Peer, parts: &Parts, path: String, payload: In
     if take_flag(&mut fields, "list")? && operation == Operation::Read {
         operation = Operation::List;
     }
-    let (token, namespace) = (token(headers, limits.token_header)?, namespace(headers, &path)?);
+    let (token, namespace) = (token(headers, limits.token_header)?, namespace(headers));
     if matches!(operation, Operation::Update | Operation::Patch) {
         let bytes = receive(payload, headers, limits.request_size, limits.read).await?;
         fields = parameters(edge, operation, headers, &bytes)?;

@@ -4,22 +4,6 @@ use lessor_core::response::Response;
 use lessor_engine::{Secret, duration};
 use std::time::Duration;
 
-/// Paths that exist in the root namespace alone.
-const ROOT_ONLY: &[&str] = &[
-    "sys/health",
-    "sys/init",
-    "sys/seal",
-    "sys/unseal",
-    "sys/rekey",
-    "sys/generate-root",
-    "sys/metrics",
-    "sys/raw",
-    "sys/storage",
-    "sys/step-down",
-    "sys/pprof",
-    "sys/in-flight-req",
-];
-
 /// A header's text; empty is absent.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
@@ -43,30 +27,25 @@ pub fn token(headers: &HeaderMap, limit: Option<usize>) -> Result<Option<Secret>
     Ok(token.map(Secret::new))
 }
 
-/// Every header but those that hold the token.
+/// Every header but those that hold the token. Access tokens of the OpenID Connect provider begin with `lvo.` and are
+/// for `userinfo` alone.
 pub fn handed_on(headers: &HeaderMap) -> Vec<(String, String)> {
-    let ours = |name: &str| name == "x-vault-token" || (name == "authorization" && bearer(headers).is_some());
+    let named = headers.contains_key("x-vault-token");
+    let own = bearer(headers).is_some_and(|token| !named && !token.starts_with("lvo."));
+    let ours = |name: &str| name == "x-vault-token" || (name == "authorization" && own);
     let others = headers.iter().filter(|(name, _)| !ours(name.as_str()));
     others.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
 /// `X-Vault-Namespace`, normalised: empty for the root, else with a trailing slash. Whether there is such a namespace is
 /// core's business.
-///
-/// # Errors
-/// The answer to a path that exists in the root alone.
-pub fn namespace(headers: &HeaderMap, path: &str) -> Result<String, Response> {
+pub fn namespace(headers: &HeaderMap) -> String {
     match text(headers, "x-vault-namespace").unwrap_or_default().trim_matches('/') {
-        "" | "root" => Ok(String::new()),
-        _ if root_only(path) => Err(Response::error(400, "operation unavailable in namespaces")),
-        namespace => Ok(format!("{namespace}/")),
+        "" | "root" => String::new(),
+        namespace => format!("{namespace}/"),
     }
 }
 
-fn root_only(path: &str) -> bool {
-    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    ROOT_ONLY.iter().any(|root| below(root))
-}
 
 /// `X-Vault-Wrap-TTL`.
 ///

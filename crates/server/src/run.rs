@@ -246,7 +246,6 @@ fn core(config: &Config, factories: Factories, kept: Option<Arc<Kept>>) -> Resul
         default_ttl: config.default_lease_ttl.unwrap_or(defaults.default_ttl),
         max_ttl: config.max_lease_ttl.unwrap_or(defaults.max_ttl),
         paused: config.paused,
-        api_addr: config.api_addr.clone().unwrap_or_else(|| own_address(&config)),
         cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
         storage_type,
         api_addr: config.api_addr.clone().unwrap_or_default(),

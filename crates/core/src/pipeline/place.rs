@@ -29,6 +29,12 @@ const ROOT_ONLY: [&str; 18] = [
     "sys/unseal",
 ];
 
+/// Whether the path speaks of the whole node, which no namespace has.
+pub fn is_root_only(path: &str) -> bool {
+    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    ROOT_ONLY.into_iter().any(below)
+}
+
 /// Splits namespace and path; the header and the beginning of the path may both name a namespace.
 ///
 /// # Errors
@@ -40,13 +46,11 @@ pub fn enter_namespace(active: &Active, request: &mut Request) -> Result<(), Ref
     if request.namespace.is_empty() {
         return Ok(());
     }
+    if is_root_only(&request.path) {
+        return Err(Refusal(Response::error(400, "operation unavailable in namespaces")));
+    }
     if active.namespaces.at(&request.namespace).is_none_or(|namespace| namespace.tainted) {
         return Err(missing());
-    }
-    let below =
-        |root: &str| request.path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if ROOT_ONLY.into_iter().any(below) {
-        return Err(Refusal(Response::error(400, "operation unavailable in namespaces")));
     }
     let unlocks = request.path.starts_with("sys/namespaces/api-lock/unlock");
     if let Some(locked) = active.namespaces.lock_on(&request.namespace).filter(|_| !unlocks) {
