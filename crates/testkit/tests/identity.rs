@@ -78,7 +78,7 @@ fn text(value: &Value) -> String {
 }
 
 fn error(answer: &Response) -> (u16, String) {
-    let body = answer.body.clone().unwrap_or_default();
+    let body = answer.body.clone().into_value();
     (answer.status, body["errors"][0].as_str().unwrap_or_default().to_owned())
 }
 
@@ -253,7 +253,7 @@ async fn somebody_logs_in_to_an_application_by_code_and_proof_key() {
         "nonce": "n", "code_challenge": URL_SAFE_NO_PAD.encode(digest), "code_challenge_method": "S256",
     });
     let nobody = node.ask(Operation::Update, "identity/oidc/provider/p/authorize", ask.clone()).await;
-    assert_eq!(nobody.body.unwrap()["error"], "access_denied", "the root token is nobody");
+    assert_eq!(nobody.body.into_value()["error"], "access_denied", "the root token is nobody");
     // As bob: the endpoint itself is what is tested here, not the policy that lets him in.
     let code = authorize(&node, &text(&bob["client_token"]), ask).await;
     let basic = [("authorization", format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))))];
@@ -263,12 +263,12 @@ async fn somebody_logs_in_to_an_application_by_code_and_proof_key() {
     let path = "identity/oidc/provider/p/token";
     let stranger =
         send(&node, Operation::Update, path, exchange.clone(), &[("authorization", "Basic YTpi".into())]).await;
-    assert_eq!((stranger.status, &stranger.body.unwrap()["error"]), (401, &json!("invalid_client")));
+    assert_eq!((stranger.status, &stranger.body.into_value()["error"]), (401, &json!("invalid_client")));
     let done = ok(path, send(&node, Operation::Update, path, exchange.clone(), &basic).await);
     let told = claims(done["id_token"].as_str().unwrap());
     assert_eq!((&told["sub"], &told["aud"], &told["nonce"]), (&bob["entity_id"], &json!(id), &json!("n")));
     let again = send(&node, Operation::Update, path, exchange, &basic).await;
-    assert_eq!((again.status, &again.body.unwrap()["error"]), (400, &json!("invalid_grant")), "a code is good once");
+    assert_eq!((again.status, &again.body.into_value()["error"]), (400, &json!("invalid_grant")), "a code is good once");
     let bearer = |token: &str| [("authorization", format!("Bearer {token}"))];
     let path = "identity/oidc/provider/p/userinfo";
     let access = text(&done["access_token"]);
