@@ -46,7 +46,6 @@ pub fn namespace(headers: &HeaderMap) -> String {
     }
 }
 
-
 /// `X-Vault-Wrap-TTL`.
 ///
 /// # Errors

@@ -268,7 +268,11 @@ async fn somebody_logs_in_to_an_application_by_code_and_proof_key() {
     let told = claims(done["id_token"].as_str().unwrap());
     assert_eq!((&told["sub"], &told["aud"], &told["nonce"]), (&bob["entity_id"], &json!(id), &json!("n")));
     let again = send(&node, Operation::Update, path, exchange, &basic).await;
-    assert_eq!((again.status, &again.body.into_value()["error"]), (400, &json!("invalid_grant")), "a code is good once");
+    assert_eq!(
+        (again.status, &again.body.into_value()["error"]),
+        (400, &json!("invalid_grant")),
+        "a code is good once"
+    );
     let bearer = |token: &str| [("authorization", format!("Bearer {token}"))];
     let path = "identity/oidc/provider/p/userinfo";
     let access = text(&done["access_token"]);

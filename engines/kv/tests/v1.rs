@@ -2,11 +2,11 @@
 mod support;
 use lessor_engine::Operation::{Delete, List, Patch, Read, Update};
 use serde_json::{Value, json};
-use support::Kv;
+use support::mount;
 
 #[tokio::test]
 async fn a_secret_is_replaced_whole_and_keeps_its_types() {
-    let kv = Kv::new("1");
+    let kv = mount("1");
     assert!(kv.write("a/b", json!({"n": 1, "path": "x", "deep": {"list": [1, null]}})).await.is_empty());
     assert_eq!(kv.read("a/b").await.data(), json!({"n": 1, "path": "x", "deep": {"list": [1, null]}}));
     kv.write("a/b", json!({"other": true})).await;
@@ -18,7 +18,7 @@ async fn a_secret_is_replaced_whole_and_keeps_its_types() {
 
 #[tokio::test]
 async fn empty_writes_and_folders_are_refused() {
-    let kv = Kv::new("1");
+    let kv = mount("1");
     assert_eq!(kv.error(Update, "a", json!({})).await, (400, "missing data fields".to_owned()));
     assert_eq!(
         kv.error(Update, "a/", json!({"k": "v"})).await,
@@ -29,7 +29,7 @@ async fn empty_writes_and_folders_are_refused() {
 
 #[tokio::test]
 async fn lists_show_children_and_folders() {
-    let kv = Kv::new("1");
+    let kv = mount("1");
     for path in ["b", "b/c", "b/d/e", "a"] {
         kv.write(path, json!({"k": "v"})).await;
     }
@@ -42,7 +42,7 @@ async fn lists_show_children_and_folders() {
 
 #[tokio::test]
 async fn the_lease_hint_comes_from_the_secret_or_the_mount() {
-    let kv = Kv::new("1");
+    let kv = mount("1");
     for (secret, seconds) in [
         (json!({"ttl": "30m"}), 1800),
         (json!({"lease": "3600"}), 3600),
@@ -57,7 +57,7 @@ async fn the_lease_hint_comes_from_the_secret_or_the_mount() {
 
 #[tokio::test]
 async fn creating_is_told_from_updating() {
-    let kv = Kv::new("1");
+    let kv = mount("1");
     assert!(!kv.exists("a").await);
     kv.write("a", json!({"k": "v"})).await;
     assert!(kv.exists("a").await);

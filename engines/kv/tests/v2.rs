@@ -1,18 +1,19 @@
 //! Version 2, through its paths.
 mod support;
 use lessor_engine::Operation::{Delete, List, Patch, Read, Update};
+use lessor_mountkit::Alone;
 use lessor_storage::MemoryStorage;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use support::Kv;
+use support::{mount, mount_on};
 
-async fn put(kv: &Kv, path: &str, data: Value) -> Value {
+async fn put(kv: &Alone, path: &str, data: Value) -> Value {
     kv.write(&format!("data/{path}"), json!({ "data": data })).await.data()
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_write_is_a_new_version_and_old_ones_stay_readable() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     let first = put(&kv, "a/b", json!({"k": 1})).await;
     assert_eq!(
         first,
@@ -36,7 +37,7 @@ async fn every_write_is_a_new_version_and_old_ones_stay_readable() {
 
 #[tokio::test]
 async fn check_and_set_keeps_lost_updates_out() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     let write = |cas: Value| json!({"data": {"k": "v"}, "options": {"cas": cas}});
     let mismatch = (400, "check-and-set parameter did not match the current version".to_owned());
     assert_eq!(kv.error(Update, "data/a", write(json!(1))).await, mismatch);
@@ -56,7 +57,7 @@ async fn check_and_set_keeps_lost_updates_out() {
 
 #[tokio::test]
 async fn data_must_be_given_and_be_an_object_or_null() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     assert_eq!(kv.error(Update, "data/a", json!({"k": "v"})).await, (400, "no data provided".to_owned()));
     let (status, message) = kv.error(Update, "data/a", json!({"data": "text"})).await;
     assert!(status == 400 && message.contains("expected type 'map[string]interface {}'"), "{message}");
@@ -71,7 +72,7 @@ async fn data_must_be_given_and_be_an_object_or_null() {
 
 #[tokio::test(start_paused = true)]
 async fn deleted_versions_are_missing_with_their_metadata_until_undeleted() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     put(&kv, "a", json!({"k": 1})).await;
     assert!(kv.ok(Delete, "data/a", Value::Null).await.is_empty());
     let gone = kv.read("data/a").await.missing().expect("an envelope");
@@ -91,7 +92,7 @@ async fn deleted_versions_are_missing_with_their_metadata_until_undeleted() {
 
 #[tokio::test]
 async fn destroyed_versions_never_come_back() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     put(&kv, "a", json!({"k": 1})).await;
     assert!(kv.write("destroy/a", json!({"versions": [1]})).await.is_empty());
     assert!(kv.write("undelete/a", json!({"versions": [1]})).await.is_empty());
@@ -107,7 +108,7 @@ async fn destroyed_versions_never_come_back() {
 
 #[tokio::test]
 async fn old_versions_are_pruned_on_write() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     for n in 1..=12 {
         put(&kv, "a", json!({ "n": n })).await;
     }
@@ -124,7 +125,7 @@ async fn old_versions_are_pruned_on_write() {
 
 #[tokio::test(start_paused = true)]
 async fn versions_expire_when_the_shorter_setting_says() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     kv.write("config", json!({"delete_version_after": "1h30m", "max_versions": 5})).await;
     let config = kv.read("config").await.data();
     assert_eq!((&config["delete_version_after"], &config["max_versions"]), (&json!("1h30m0s"), &json!(5)));
@@ -141,7 +142,7 @@ async fn versions_expire_when_the_shorter_setting_says() {
 
 #[tokio::test]
 async fn patches_merge_into_the_latest_version() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     assert_eq!(kv.reply(Patch, "data/a", json!({"data": {"k": 1}})).await.status, Some(404));
     put(&kv, "a", json!({"keep": 1, "drop": 2, "deep": {"x": 1}})).await;
     let patch = json!({"data": {"drop": null, "deep": {"y": 2}}, "options": {"cas": 1}});
@@ -152,7 +153,7 @@ async fn patches_merge_into_the_latest_version() {
 
 #[tokio::test]
 async fn metadata_is_made_merged_and_checked() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     assert!(kv.write("metadata/a", json!({})).await.is_empty());
     assert!(kv.read("metadata/a").await.missing().is_none(), "an empty write makes nothing");
     assert_eq!(kv.reply(Patch, "metadata/a", json!({"max_versions": 1})).await.status, Some(404));
@@ -177,7 +178,7 @@ async fn metadata_is_made_merged_and_checked() {
 #[tokio::test]
 async fn removing_metadata_removes_everything() {
     let storage = MemoryStorage::new();
-    let kv = Kv::over(Arc::new(storage.clone()), "2");
+    let kv = mount_on(Arc::new(storage.clone()), "2");
     put(&kv, "a", json!({"k": 1})).await;
     put(&kv, "a", json!({"k": 2})).await;
     assert!(kv.ok(Delete, "metadata/a", Value::Null).await.is_empty());
@@ -189,7 +190,7 @@ async fn removing_metadata_removes_everything() {
 
 #[tokio::test]
 async fn lists_and_subkeys_show_structure_only() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     put(&kv, "a", json!({"x": {"y": {"z": 1}}, "w": [1]})).await;
     put(&kv, "a/b", json!({})).await;
     assert_eq!(kv.list("metadata/").await, ["a", "a/"]);
@@ -211,7 +212,7 @@ async fn lists_and_subkeys_show_structure_only() {
 
 #[tokio::test]
 async fn clients_of_version_1_are_told() {
-    let kv = Kv::new("2");
+    let kv = mount("2");
     for (operation, command) in [(Read, "get"), (Update, "put"), (List, "list"), (Delete, "delete")] {
         let reply = kv.reply(operation, "foo/bar", json!({"k": "v"})).await;
         assert!(matches!(reply.outcome, lessor_engine::Outcome::Missing(None)));
@@ -223,10 +224,10 @@ async fn clients_of_version_1_are_told() {
 #[tokio::test(start_paused = true)]
 async fn a_mount_of_version_1_keeps_its_secrets_as_version_2() {
     let storage = MemoryStorage::new();
-    let old = Kv::over(Arc::new(storage.clone()), "1");
+    let old = mount_on(Arc::new(storage.clone()), "1");
     old.write("a/b", json!({"k": 1})).await;
     old.write("c", json!({"k": 3})).await;
-    let kv = Kv::over(Arc::new(storage), "2");
+    let kv = mount_on(Arc::new(storage), "2");
     assert_eq!(kv.list("metadata/").await, ["a/", "c"]);
     assert!(kv.exists("data/a/b").await);
     let read = kv.read("data/a/b").await.data();
@@ -240,7 +241,7 @@ async fn a_mount_of_version_1_keeps_its_secrets_as_version_2() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_of_one_path_all_get_their_version() {
-    let kv = Arc::new(Kv::new("2"));
+    let kv = Arc::new(mount("2"));
     let writers = (0..50).map(|n| {
         let kv = Arc::clone(&kv);
         tokio::spawn(async move { put(&kv, "a", json!({ "n": n })).await["version"].as_u64().unwrap() })

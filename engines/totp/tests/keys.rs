@@ -2,25 +2,26 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Delete, List, Update};
+use lessor_mountkit::{Alone, Answer};
 use lessor_storage::{MemoryStorage, Storage};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Answer, Totp};
+use support::{mount, mount_on};
 
 const URL: &str = "otpauth://totp/Vault:test@test.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Vault";
 
-async fn code(totp: &Totp, name: &str) -> String {
+async fn code(totp: &Alone, name: &str) -> String {
     totp.read(&format!("code/{name}")).await.data()["code"].as_str().unwrap().to_owned()
 }
 
-async fn valid(totp: &Totp, name: &str, code: &str) -> Value {
+async fn valid(totp: &Alone, name: &str, code: &str) -> Value {
     totp.write(&format!("code/{name}"), json!({ "code": code })).await.data()["valid"].clone()
 }
 
 #[tokio::test]
 async fn a_key_made_here_is_answered_once_as_url_and_picture() {
-    let totp = Totp::new();
+    let totp = mount();
     let body = json!({ "generate": true, "issuer": "Lessor", "account_name": "a@b.example" });
     let made = totp.write("keys/k", body.clone()).await.data();
     let url = made["url"].as_str().unwrap();
@@ -42,7 +43,7 @@ async fn a_key_made_here_is_answered_once_as_url_and_picture() {
 
 #[tokio::test(start_paused = true)]
 async fn codes_come_with_the_moment_they_end() {
-    let totp = Totp::new();
+    let totp = mount();
     for (name, algorithm, digits, seed) in [
         ("sha1", "SHA1", 8, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
         ("sha256", "SHA256", 6, "gezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgeza===="),
@@ -60,7 +61,7 @@ async fn codes_come_with_the_moment_they_end() {
 #[tokio::test(start_paused = true)]
 async fn a_code_is_accepted_once_and_in_its_window_only() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    let (totp, other) = (Totp::over(storage.clone()), Totp::over(storage));
+    let (totp, other) = (mount_on(storage.clone()), mount_on(storage));
     totp.write("keys/k", json!({ "url": URL })).await;
     let first = code(&totp, "k").await;
     assert_eq!(valid(&totp, "k", &first).await, true);
@@ -81,7 +82,7 @@ async fn a_code_is_accepted_once_and_in_its_window_only() {
 
 #[tokio::test(start_paused = true)]
 async fn without_skew_only_the_current_code_is_accepted() {
-    let totp = Totp::new();
+    let totp = mount();
     totp.write("keys/k", json!({ "url": URL, "skew": 0 })).await;
     let first = code(&totp, "k").await;
     tokio::time::advance(Duration::from_secs(30)).await;
@@ -91,7 +92,7 @@ async fn without_skew_only_the_current_code_is_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_show_the_same_code_one_gets_in() {
-    let totp = Arc::new(Totp::new());
+    let totp = Arc::new(mount());
     totp.write("keys/k", json!({ "url": format!("{URL}&period=86400") })).await;
     let code = code(&totp, "k").await;
     let tries = (0..20).map(|_| {
@@ -107,7 +108,7 @@ async fn of_many_who_show_the_same_code_one_gets_in() {
 
 #[tokio::test]
 async fn a_new_key_of_the_same_name_starts_over() {
-    let totp = Totp::new();
+    let totp = mount();
     totp.write("keys/k", json!({ "url": URL })).await;
     let used = code(&totp, "k").await;
     assert_eq!(valid(&totp, "k", &used).await, true);
@@ -121,7 +122,7 @@ async fn a_new_key_of_the_same_name_starts_over() {
 
 #[tokio::test]
 async fn what_is_wrong_is_named_and_makes_nothing() {
-    let totp = Totp::new();
+    let totp = mount();
     let made = |extra: Value| {
         let mut body = json!({ "generate": true, "issuer": "x", "account_name": "y" });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());

@@ -2,19 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Read, Update};
+use lessor_mountkit::Alone;
 use serde_json::{Value, json};
-use support::Transit;
+use support::mount;
 
 const TEXT: &str = "cGxhaW50ZXh0";
 const CONTEXT: &str = "Y29udGV4dA==";
 
-async fn sealed(transit: &Transit, path: &str, body: Value) -> String {
+async fn sealed(transit: &Alone, path: &str, body: Value) -> String {
     transit.write(path, body).await.data()["ciphertext"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn encrypting_makes_a_missing_key_unless_that_is_switched_off() {
-    let transit = Transit::new();
+    let transit = mount();
     assert!(!transit.exists("encrypt/k").await);
     let first = transit.write("encrypt/k", json!({ "plaintext": TEXT })).await.data();
     assert!(first["ciphertext"].as_str().unwrap().starts_with("vault:v1:"));
@@ -29,7 +30,7 @@ async fn encrypting_makes_a_missing_key_unless_that_is_switched_off() {
 
 #[tokio::test]
 async fn nothing_is_made_for_what_cannot_be_encrypted() {
-    let transit = Transit::new();
+    let transit = mount();
     for body in [
         json!({}),
         json!({ "plaintext": "!" }),
@@ -45,7 +46,7 @@ async fn nothing_is_made_for_what_cannot_be_encrypted() {
 
 #[tokio::test]
 async fn old_versions_decrypt_until_the_minimum_is_raised_and_rewrap_moves_on() {
-    let transit = Transit::new();
+    let transit = mount();
     let old = sealed(&transit, "encrypt/k", json!({ "plaintext": TEXT })).await;
     transit.write("keys/k/rotate", json!({})).await;
     let new = sealed(&transit, "rewrap/k", json!({ "ciphertext": old })).await;
@@ -65,7 +66,7 @@ async fn old_versions_decrypt_until_the_minimum_is_raised_and_rewrap_moves_on() 
 
 #[tokio::test]
 async fn versions_below_the_minimum_do_not_encrypt() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     transit.write("keys/k/rotate", json!({})).await;
     transit.write("keys/k/config", json!({ "min_encryption_version": 2 })).await;
@@ -83,7 +84,7 @@ async fn versions_below_the_minimum_do_not_encrypt() {
 
 #[tokio::test]
 async fn convergent_encryption_repeats_itself_per_context_only() {
-    let transit = Transit::new();
+    let transit = mount();
     for kind in ["aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305"] {
         let key = json!({ "type": kind, "derived": true, "convergent_encryption": true });
         transit.write(&format!("keys/{kind}"), key).await;
@@ -103,7 +104,7 @@ async fn convergent_encryption_repeats_itself_per_context_only() {
 
 #[tokio::test]
 async fn a_batch_keeps_its_order_and_tells_which_items_failed() {
-    let transit = Transit::new();
+    let transit = mount();
     let items = json!([{ "plaintext": TEXT, "reference": "a" }, { "plaintext": "!" }, { "plaintext": "" }]);
     let reply = transit.reply(Update, "encrypt/k", json!({ "batch_input": items })).await;
     assert_eq!(reply.status, Some(400));
@@ -125,7 +126,7 @@ async fn a_batch_keeps_its_order_and_tells_which_items_failed() {
 
 #[tokio::test]
 async fn a_batch_with_contexts_for_some_is_refused_whole() {
-    let transit = Transit::new();
+    let transit = mount();
     let items = json!([{ "plaintext": TEXT, "context": CONTEXT }, { "plaintext": TEXT }]);
     let refused = transit.error(Update, "encrypt/k", json!({ "batch_input": items })).await;
     assert_eq!(refused, (400, "context should be set either in all the request blocks or in none".to_owned()));
@@ -135,7 +136,7 @@ async fn a_batch_with_contexts_for_some_is_refused_whole() {
 
 #[tokio::test]
 async fn data_keys_come_in_three_lengths_and_in_clear_only_when_asked() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     for (bits, length) in [(128, 24), (256, 44), (512, 88)] {
         let made = transit.write("datakey/plaintext/k", json!({ "bits": bits })).await.data();
@@ -150,7 +151,7 @@ async fn data_keys_come_in_three_lengths_and_in_clear_only_when_asked() {
 
 #[tokio::test]
 async fn associated_data_has_to_come_back() {
-    let transit = Transit::new();
+    let transit = mount();
     let bound = sealed(&transit, "encrypt/k", json!({ "plaintext": TEXT, "associated_data": CONTEXT })).await;
     let opened = transit.write("decrypt/k", json!({ "ciphertext": bound, "associated_data": CONTEXT })).await;
     assert_eq!(opened.data()["plaintext"], TEXT);
@@ -160,7 +161,7 @@ async fn associated_data_has_to_come_back() {
 
 #[tokio::test]
 async fn random_bytes_and_digests_need_no_key() {
-    let transit = Transit::new();
+    let transit = mount();
     for (path, length) in [("random", 44), ("random/16", 24), ("random/all/3", 4)] {
         let made = transit.write(path, json!({})).await.data();
         assert_eq!(made["random_bytes"].as_str().unwrap().len(), length, "{path}");

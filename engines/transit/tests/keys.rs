@@ -5,11 +5,11 @@ use lessor_storage::{MemoryStorage, Storage};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use support::Transit;
+use support::{mount, mount_on};
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_is_made_and_described() {
-    let transit = Transit::new();
+    let transit = mount();
     for (kind, encrypts, signs, derives) in [
         ("aes128-gcm96", true, false, true),
         ("aes256-gcm96", true, false, true),
@@ -36,12 +36,12 @@ async fn every_kind_is_made_and_described() {
     }
     assert_eq!(transit.list("keys").await.len(), 10);
     let page = transit.ok(List, "keys", json!({ "after": "ecdsa-p256", "limit": 2 })).await;
-    assert!(matches!(page, support::Answer::Keys(keys) if keys == ["ecdsa-p384", "ecdsa-p521"]));
+    assert!(matches!(page, lessor_mountkit::Answer::Keys(keys) if keys == ["ecdsa-p384", "ecdsa-p521"]));
 }
 
 #[tokio::test]
 async fn what_a_key_cannot_be_is_refused_and_makes_nothing() {
-    let transit = Transit::new();
+    let transit = mount();
     for (body, text) in [
         (json!({ "type": "des" }), "unknown key type des"),
         (json!({ "type": "managed_key" }), "unknown key type managed_key"),
@@ -62,7 +62,7 @@ async fn what_a_key_cannot_be_is_refused_and_makes_nothing() {
 
 #[tokio::test]
 async fn an_existing_key_is_left_alone() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     let reply = transit.reply(Update, "keys/k", json!({ "type": "ed25519", "exportable": true })).await;
     assert_eq!(reply.warnings, ["key k already existed"]);
@@ -74,7 +74,7 @@ async fn an_existing_key_is_left_alone() {
 async fn concurrent_rotations_lose_no_version() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
     // Two nodes over one storage.
-    let nodes = [Arc::new(Transit::over(storage.clone())), Arc::new(Transit::over(storage))];
+    let nodes = [Arc::new(mount_on(storage.clone())), Arc::new(mount_on(storage))];
     nodes[0].write("keys/k", json!({})).await;
     let rotations = (0..40).map(|at: usize| {
         let node = Arc::clone(&nodes[at % 2]);
@@ -92,7 +92,7 @@ async fn concurrent_rotations_lose_no_version() {
 #[tokio::test]
 async fn a_node_notices_what_another_one_changed() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    let (here, there) = (Transit::over(storage.clone()), Transit::over(storage));
+    let (here, there) = (mount_on(storage.clone()), mount_on(storage));
     here.write("keys/k", json!({})).await;
     here.write("encrypt/k", json!({ "plaintext": "AAAA" })).await;
     there.write("keys/k/rotate", json!({})).await;
@@ -106,7 +106,7 @@ async fn a_node_notices_what_another_one_changed() {
 
 #[tokio::test]
 async fn only_what_may_be_deleted_is() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     let refused = transit.error(Delete, "keys/k", Value::Null).await;
     assert_eq!(refused, (400, "error deleting policy k: deletion is not allowed for this key".to_owned()));
@@ -118,7 +118,7 @@ async fn only_what_may_be_deleted_is() {
 
 #[tokio::test]
 async fn export_and_backup_cannot_be_forbidden_again() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "exportable": true, "allow_plaintext_backup": true })).await;
     let config = json!({ "exportable": false, "allow_plaintext_backup": false });
     let key = transit.write("keys/k/config", config).await.data();
@@ -127,7 +127,7 @@ async fn export_and_backup_cannot_be_forbidden_again() {
 
 #[tokio::test]
 async fn trimmed_versions_are_gone() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     let old = transit.write("encrypt/k", json!({ "plaintext": "AAAA" })).await.data()["ciphertext"].clone();
     transit.write("keys/k/rotate", json!({})).await;
@@ -146,7 +146,7 @@ async fn trimmed_versions_are_gone() {
 
 #[tokio::test]
 async fn a_key_put_aside_does_nothing_until_it_is_taken_back() {
-    let transit = Transit::new();
+    let transit = mount();
     let body = json!({ "type": "rsa-2048", "exportable": true, "allow_plaintext_backup": true });
     transit.write("keys/k", body).await;
     assert_eq!(transit.ok(Delete, "keys/k/soft-delete", Value::Null).await.data()["soft_deleted"], true);
@@ -170,7 +170,7 @@ async fn a_key_put_aside_does_nothing_until_it_is_taken_back() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_are_rotated_by_themselves_when_their_period_is_over() {
-    let transit = Transit::new();
+    let transit = mount();
     let reply = transit.reply(Update, "keys/k", json!({ "auto_rotate_period": "24h" })).await;
     assert_eq!(reply.reschedule, ["k"]);
     let (rotating, cx) = (transit.rotating(), transit.context());
@@ -191,7 +191,7 @@ async fn keys_are_rotated_by_themselves_when_their_period_is_over() {
 
 #[tokio::test]
 async fn settings_are_kept_and_checked() {
-    let transit = Transit::new();
+    let transit = mount();
     assert_eq!(transit.read("cache-config").await.data(), json!({ "size": 0 }));
     assert_eq!(transit.error(Update, "cache-config", json!({ "size": 9 })).await.0, 400);
     transit.write("cache-config", json!({ "size": 10 })).await;

@@ -2,23 +2,24 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::{Read, Update};
+use lessor_mountkit::Alone;
 use serde_json::{Value, json};
-use support::Transit;
+use support::mount;
 
 const TEXT: &str = "cGxhaW50ZXh0";
 
-async fn backup(transit: &Transit, name: &str) -> Value {
+async fn backup(transit: &Alone, name: &str) -> Value {
     transit.read(&format!("backup/{name}")).await.data()["backup"].clone()
 }
 
-async fn portable(transit: &Transit, name: &str, kind: &str) {
+async fn portable(transit: &Alone, name: &str, kind: &str) {
     let body = json!({ "type": kind, "exportable": true, "allow_plaintext_backup": true });
     transit.write(&format!("keys/{name}"), body).await;
 }
 
 #[tokio::test]
 async fn a_backup_needs_both_permissions() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({})).await;
     let refused = transit.error(Read, "backup/k", Value::Null).await;
     assert_eq!(refused, (400, "exporting is disallowed on the policy".to_owned()));
@@ -30,7 +31,7 @@ async fn a_backup_needs_both_permissions() {
 
 #[tokio::test]
 async fn a_restored_key_replaces_another_only_by_force() {
-    let transit = Transit::new();
+    let transit = mount();
     portable(&transit, "k", "ecdsa-p256").await;
     let saved = backup(&transit, "k").await;
     let signed = transit.write("sign/k", json!({ "input": TEXT })).await.data()["signature"].clone();
@@ -47,7 +48,7 @@ async fn a_restored_key_replaces_another_only_by_force() {
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused_and_makes_nothing() {
-    let transit = Transit::new();
+    let transit = mount();
     portable(&transit, "k", "aes256-gcm96").await;
     let saved = backup(&transit, "k").await.as_str().unwrap().to_owned();
     for bad in ["", "!", "AAAA", &saved[..saved.len() / 2], "e30="] {
@@ -62,7 +63,7 @@ async fn a_damaged_backup_is_refused_and_makes_nothing() {
 
 #[tokio::test]
 async fn exports_have_the_forms_of_their_kinds() {
-    let transit = Transit::new();
+    let transit = mount();
     for (kind, what, format, start) in [
         ("aes128-gcm96", "encryption-key", "", ""),
         ("ed25519", "signing-key", "pem", "-----BEGIN PRIVATE KEY-----"),
@@ -88,7 +89,7 @@ async fn exports_have_the_forms_of_their_kinds() {
 
 #[tokio::test]
 async fn a_key_wrapped_for_another_mount_is_imported_there() {
-    let (from, to) = (Transit::new(), Transit::new());
+    let (from, to) = (mount(), mount());
     let public = to.read("wrapping_key").await.data()["public_key"].clone();
     assert_eq!(to.read("wrapping_key").await.data()["public_key"], public, "it stays the same");
     from.write("keys/wrap/import", json!({ "type": "rsa-4096", "public_key": public })).await;
@@ -115,7 +116,7 @@ async fn a_key_wrapped_for_another_mount_is_imported_there() {
 
 #[tokio::test]
 async fn imports_that_make_no_sense_are_refused() {
-    let transit = Transit::new();
+    let transit = mount();
     for body in [
         json!({}),
         json!({ "ciphertext": "AAAA" }),
@@ -138,7 +139,7 @@ async fn imports_that_make_no_sense_are_refused() {
 
 #[tokio::test]
 async fn a_certificate_request_is_signed_by_the_key_and_carries_the_templates_subject() {
-    let transit = Transit::new();
+    let transit = mount();
     for kind in ["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048"] {
         portable(&transit, kind, kind).await;
         let made = transit.write(&format!("keys/{kind}/csr"), json!({})).await.data();

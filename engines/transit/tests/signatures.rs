@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 use lessor_engine::Operation::Update;
+use lessor_mountkit::Alone;
 use serde_json::{Value, json};
-use support::Transit;
+use support::mount;
 
 const TEXT: &str = "cGxhaW50ZXh0";
 const CONTEXT: &str = "Y29udGV4dA==";
@@ -13,13 +14,13 @@ fn merged(mut one: Value, other: &Value) -> Value {
     one
 }
 
-async fn valid(transit: &Transit, key: &str, body: Value) -> Value {
+async fn valid(transit: &Alone, key: &str, body: Value) -> Value {
     transit.write(&format!("verify/{key}"), body).await.data()["valid"].clone()
 }
 
 #[tokio::test]
 async fn every_kind_signs_and_notices_another_text() {
-    let transit = Transit::new();
+    let transit = mount();
     for (kind, options) in [
         ("ed25519", json!({})),
         ("ecdsa-p256", json!({})),
@@ -42,7 +43,7 @@ async fn every_kind_signs_and_notices_another_text() {
 
 #[tokio::test]
 async fn a_derived_ed25519_key_signs_with_a_key_per_context() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "type": "ed25519", "derived": true })).await;
     let signed = transit.write("sign/k", json!({ "input": TEXT, "context": CONTEXT })).await.data();
     let shown = transit.ok(lessor_engine::Operation::Read, "keys/k", json!({ "context": CONTEXT })).await.data();
@@ -55,7 +56,7 @@ async fn a_derived_ed25519_key_signs_with_a_key_per_context() {
 
 #[tokio::test]
 async fn batches_answer_200_and_tell_per_item() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "type": "ecdsa-p256" })).await;
     let items = json!([{ "input": TEXT, "reference": "a" }, { "input": "!" }, {}]);
     let reply = transit.reply(Update, "sign/k", json!({ "batch_input": items })).await;
@@ -72,7 +73,7 @@ async fn batches_answer_200_and_tell_per_item() {
 
 #[tokio::test]
 async fn one_kind_of_proof_is_checked_at_a_time() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "type": "ed25519" })).await;
     for (body, text) in [
         (json!({ "input": TEXT }), "neither a 'signature' nor an 'hmac' were given to verify"),
@@ -92,7 +93,7 @@ async fn one_kind_of_proof_is_checked_at_a_time() {
 
 #[tokio::test]
 async fn signatures_of_old_versions_are_valid_until_the_minimum_is_raised() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "type": "ed25519" })).await;
     let signed = transit.write("sign/k", json!({ "input": TEXT })).await.data();
     let mac = transit.write("hmac/k", json!({ "input": TEXT })).await.data();
@@ -113,7 +114,7 @@ async fn signatures_of_old_versions_are_valid_until_the_minimum_is_raised() {
 
 #[tokio::test]
 async fn an_hmac_key_is_the_key_that_was_imported_or_made_and_nothing_else() {
-    let transit = Transit::new();
+    let transit = mount();
     transit.write("keys/k", json!({ "type": "hmac", "key_size": 64, "exportable": true })).await;
     let exported = transit.read("export/hmac-key/k").await.data();
     assert_eq!(exported["keys"]["1"].as_str().unwrap().len(), 88);
