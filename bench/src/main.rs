@@ -19,6 +19,16 @@ use std::time::Duration;
 const CLIENTS: [usize; 3] = [1, 16, 64];
 const CREATE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"#;
 
+/// What a program of an application team may typically do.
+const POLICY: &str = r#"
+path "kv2/data/*" { capabilities = ["create", "read", "update"] }
+path "kv2/metadata/*" { capabilities = ["list", "read"] }
+path "database/creds/app" { capabilities = ["read"] }
+path "transit/encrypt/app" { capabilities = ["update"] }
+path "secret/+/team/*" { capabilities = ["read"] }
+path "sys/leases/renew" { capabilities = ["update"] }
+"#;
+
 struct Bench {
     peer: Server,
     lessor: Server,
@@ -37,7 +47,7 @@ impl Bench {
         Ok(())
     }
 
-    fn requests(&self) -> Result<()> {
+    fn requests(&mut self) -> Result<()> {
         self.both("POST", "sys/mounts/kv2", &json!({ "type": "kv", "options": { "version": "2" } }))?;
         let value = json!({ "data": { "value": "x".repeat(100) } });
         for key in 0..100 {
@@ -45,18 +55,35 @@ impl Bench {
         }
         let body = value.to_string();
         println!("\n| work | clients | peer: op/s / p50 / p99 ms | Lessor | ratio |\n|---|---|---|---|---|");
+        self.rows("root", &body)?;
+        for server in [&mut self.peer, &mut self.lessor] {
+            server.ask("POST", "sys/policies/acl/app", &json!({ "policy": POLICY }))?;
+            let made = server.ask("POST", "auth/token/create", &json!({ "policies": ["app"], "ttl": "10h" }))?;
+            let token = made["auth"]["client_token"].as_str().unwrap_or_default().to_owned();
+            server.root = std::mem::replace(&mut server.token, token);
+        }
+        self.rows("six paths", &body)?;
+        for server in [&mut self.peer, &mut self.lessor] {
+            server.token = std::mem::take(&mut server.root);
+        }
+        Ok(())
+    }
+
+    fn rows(&self, who: &str, body: &str) -> Result<()> {
         for clients in CLIENTS {
-            self.row("KV v2 read", clients, &|client, n| {
+            self.row(&format!("KV v2 read, {who}"), clients, &|client, n| {
                 ("GET", format!("kv2/data/k{}", (client * 31 + n) % 100), String::new())
             })?;
         }
         for clients in CLIENTS {
-            self.row("KV v2 durable write", clients, &|client, n| {
-                ("POST", format!("kv2/data/w{}", (client * 97 + n) % 1000), body.clone())
+            self.row(&format!("KV v2 durable write, {who}"), clients, &|client, n| {
+                ("POST", format!("kv2/data/w{}", (client * 97 + n) % 1000), body.to_owned())
             })?;
         }
         for clients in CLIENTS {
-            self.row("token lookup-self", clients, &|_, _| ("GET", "auth/token/lookup-self".into(), String::new()))?;
+            self.row(&format!("token lookup-self, {who}"), clients, &|_, _| {
+                ("GET", "auth/token/lookup-self".into(), String::new())
+            })?;
         }
         Ok(())
     }

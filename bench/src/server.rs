@@ -15,6 +15,8 @@ pub struct Server {
     pub port: u16,
     /// The root token.
     pub token: String,
+    /// The root token, while `token` is another one.
+    pub root: String,
     child: Child,
     program: PathBuf,
     config: PathBuf,
@@ -59,7 +61,16 @@ impl Server {
         std::fs::write(&config, text)?;
         let child = spawn(program, &config)?;
         let program = program.to_owned();
-        let mut server = Self { name, port, token: String::new(), child, program, config, share: String::new() };
+        let mut server = Self {
+            name,
+            port,
+            token: String::new(),
+            root: String::new(),
+            child,
+            program,
+            config,
+            share: String::new(),
+        };
         server.wait_for(|status| status != 0)?;
         let made = server.ask("PUT", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 }))?;
         server.token = made["root_token"].as_str().unwrap_or_default().to_owned();
