@@ -77,10 +77,10 @@ impl Active {
     }
     /// What an engine gets of a mount.
     pub fn context(&self, mounted: &Mounted, from: From, path: &str) -> Context {
-        let entry = &mounted.entry;
+        let told = mounted.told(&self.settings);
         Context {
-            mount: Arc::new(entry.for_engine(self.settings.default_ttl, self.settings.max_ttl)),
-            view: View::new(Arc::clone(&self.storage), entry.storage_prefix()),
+            mount: Arc::clone(&told.mount),
+            view: View::new(Arc::clone(&self.storage), Arc::clone(&told.prefix)),
             clock: Arc::clone(&self.clock),
             policies: Arc::new(StoredPolicies::new(Arc::clone(&self.storage), &from.namespace)),
             caller: from.caller,

@@ -8,9 +8,9 @@ mod keyring;
 pub use cipher::{Key, decrypt, encrypt};
 pub use keyring::{KeyStatus, Keyring};
 
-use crate::metrics::Timed;
+use crate::metrics::timed;
 use async_trait::async_trait;
-use lessor_storage::{Batch, Entry, Error, Expect, Result, Storage, Write};
+use lessor_storage::{Batch, Entry, Error, Expect, Result, Storage, Version, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Where the keyring lies, encrypted with the root key. Everything else below `core/` that has to be read while
@@ -100,18 +100,24 @@ impl Barrier {
 #[async_trait]
 impl Storage for Barrier {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let _time = Timed::new("barrier.get");
+        let _time = timed!("barrier.get");
         let keyring = self.keyring()?;
         self.below.get(key).await?.map(|entry| Self::open(&keyring, entry)).transpose()
     }
+    /// Nothing is decrypted for it.
+    async fn version(&self, key: &str) -> Result<Option<Version>> {
+        let _time = timed!("barrier.get");
+        self.keyring()?;
+        self.below.version(key).await
+    }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
-        let _time = Timed::new("barrier.list");
+        let _time = timed!("barrier.list");
         let keyring = self.keyring()?;
         let page = self.below.scan(prefix, after, limit).await?;
         page.into_iter().map(|entry| Self::open(&keyring, entry)).collect()
     }
     async fn commit(&self, batch: Batch) -> Result<()> {
-        let _time = Timed::new("barrier.put");
+        let _time = timed!("barrier.put");
         let keyring = self.keyring()?;
         let writes = batch.writes.into_iter().map(|write| match write {
             Write::Put(key, value) => keyring.encrypt(&key, &value).map(|value| Write::Put(key, value)),

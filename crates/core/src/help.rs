@@ -11,17 +11,17 @@ pub fn answer(mounted: &Mounted, route: &str, request: &Request) -> Response {
         Some(matched) => {
             let mut text = format!(
                 "Request:        {}\nMatching Route: {}\n\n{}\n\n## PARAMETERS\n",
-                request.path, matched.spec.pattern, matched.spec.help
+                request.path, matched.spec().pattern, matched.spec().help
             );
             let mut shown: Vec<&str> = Vec::new();
-            for field in matched.spec.operations.iter().flat_map(|operation| operation.fields) {
+            for field in matched.spec().operations.iter().flat_map(|operation| operation.fields) {
                 if !shown.contains(&field.name) {
                     shown.push(field.name);
                     // Writing to a String cannot fail.
                     let _ = write!(text, "\n    {} ({})\n\n        {}\n", field.name, field.kind.word(), field.doc);
                 }
             }
-            let words: Vec<&str> = matched.spec.operations.iter().map(|spec| spec.operation.word()).collect();
+            let words: Vec<&str> = matched.spec().operations.iter().map(|spec| spec.operation.word()).collect();
             text + "\n## OPERATIONS\n\n    " + &words.join(", ") + "\n"
         }
         None => {

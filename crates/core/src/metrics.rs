@@ -3,9 +3,10 @@
 use crate::response::Response;
 use crate::settings::Settings;
 use lessor_engine::{Fields, Operation, Raw};
-use metrics::{gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use serde_json::Value;
 use std::fmt::Debug;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Where figures are kept; the server installs one.
@@ -33,27 +34,85 @@ pub fn answer(settings: &Settings, fields: &Fields) -> Response {
     }
 }
 
+/// A name under which times are kept. Where they are kept is found at its first use, so a process installs its
+/// recorder before its first node.
+pub struct Timer {
+    name: &'static str,
+    kept: OnceLock<Histogram>,
+}
+
+impl Timer {
+    /// Under a name with dots.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, kept: OnceLock::new() }
+    }
+    /// Takes the time until the value is dropped.
+    pub fn start(&self) -> Timed<'_> {
+        Timed::new(self.kept.get_or_init(|| histogram!(self.name)))
+    }
+}
+
+/// Takes the time from here to the end of the block, under this name.
+macro_rules! timed {
+    ($name:literal) => {{
+        static TIMER: $crate::metrics::Timer = $crate::metrics::Timer::new($name);
+        TIMER.start()
+    }};
+}
+pub(crate) use timed;
+
 /// Takes the time until it is dropped, in milliseconds.
-pub struct Timed {
-    name: String,
+pub struct Timed<'a> {
+    kept: &'a Histogram,
     began: Instant,
 }
 
-impl Timed {
-    /// Under a name with dots.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), began: Instant::now() }
-    }
-    /// What a mount is asked for.
-    pub fn route(operation: Operation, mount: &str) -> Self {
-        Self::new(format!("route.{}.{}", operation.word(), mount.replace('/', "-")))
+impl<'a> Timed<'a> {
+    fn new(kept: &'a Histogram) -> Self {
+        Self { kept, began: Instant::now() }
     }
 }
 
-impl Drop for Timed {
+impl Drop for Timed<'_> {
     fn drop(&mut self) {
-        histogram!(std::mem::take(&mut self.name)).record(self.began.elapsed().as_secs_f64() * 1000.0);
+        self.kept.record(self.began.elapsed().as_secs_f64() * 1000.0);
     }
+}
+
+/// The times of what one mount is asked for, by operation.
+#[derive(Default)]
+pub struct Routes([OnceLock<Histogram>; 6]);
+
+impl Routes {
+    /// Takes the time of one operation on the mount at `path` until the value is dropped.
+    pub fn start(&self, operation: Operation, path: &str) -> Timed<'_> {
+        let at = match operation {
+            Operation::Read => 0,
+            Operation::Create => 1,
+            Operation::Update => 2,
+            Operation::Patch => 3,
+            Operation::Delete => 4,
+            Operation::List => 5,
+        };
+        let name = || format!("route.{}.{}", operation.word(), path.replace('/', "-"));
+        Timed::new(self.0[at].get_or_init(|| histogram!(name())))
+    }
+}
+
+/// Counts an answer by its status.
+pub fn count_status(status: u16) {
+    static KEPT: [OnceLock<Counter>; 600] = [const { OnceLock::new() }; 600];
+    let Some(kept) = KEPT.get(usize::from(status)) else { return };
+    let find = || {
+        let class = format!("{}xx", status / 100);
+        counter!("core.response_status_code", "code" => status.to_string(), "type" => class)
+    };
+    kept.get_or_init(find).increment(1);
+}
+
+fn in_flight() -> &'static Gauge {
+    static KEPT: OnceLock<Gauge> = OnceLock::new();
+    KEPT.get_or_init(|| gauge!("core.in_flight_requests"))
 }
 
 /// A request that is under way, until it is dropped.
@@ -62,7 +121,7 @@ pub struct InFlight(());
 impl InFlight {
     /// One more.
     pub fn new() -> Self {
-        gauge!("core.in_flight_requests").increment(1.0);
+        in_flight().increment(1.0);
         Self(())
     }
 }
@@ -75,6 +134,6 @@ impl Default for InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        gauge!("core.in_flight_requests").decrement(1.0);
+        in_flight().decrement(1.0);
     }
 }

@@ -8,20 +8,25 @@ use std::sync::Arc;
 
 /// Policies by name, kept as they were written.
 pub struct StoredPolicies {
-    view: View,
+    storage: Arc<dyn Storage>,
+    namespace: String,
 }
 
 impl StoredPolicies {
     /// Those of a namespace, behind the barrier.
     pub fn new(storage: Arc<dyn Storage>, namespace: &str) -> Self {
-        Self { view: View::new(storage, format!("{}core/password-policy/", keys::namespace(namespace))) }
+        Self { storage, namespace: namespace.to_owned() }
+    }
+    fn view(&self) -> View {
+        let prefix = format!("{}core/password-policy/", keys::namespace(&self.namespace));
+        View::new(Arc::clone(&self.storage), prefix)
     }
     /// The text of a policy.
     ///
     /// # Errors
     /// When storage fails.
     pub async fn read(&self, name: &str) -> Result<Option<String>> {
-        self.view.get(name).await
+        self.view().get(name).await
     }
     /// Checks and stores a policy.
     ///
@@ -29,21 +34,21 @@ impl StoredPolicies {
     /// What is wrong with the text.
     pub async fn write(&self, name: &str, text: &str) -> Result<()> {
         PasswordPolicy::parse(text)?;
-        self.view.put(name, &text).await
+        self.view().put(name, &text).await
     }
     /// Removes a policy; unknown is success.
     ///
     /// # Errors
     /// When storage fails.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.view.delete(name).await
+        self.view().delete(name).await
     }
     /// All names.
     ///
     /// # Errors
     /// When storage fails.
     pub async fn list(&self) -> Result<Vec<String>> {
-        self.view.list("").await
+        self.view().list("").await
     }
 }
 

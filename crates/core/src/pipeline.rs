@@ -8,7 +8,7 @@ use crate::active::{Active, From};
 use crate::audit::{Line, Subject};
 use crate::lease::issue::Issued;
 use crate::lockout::Suspect;
-use crate::metrics::{InFlight, Timed};
+use crate::metrics::{InFlight, Timer, count_status};
 use crate::mount::Mounted;
 use crate::node::Core;
 use crate::request::Request;
@@ -36,11 +36,13 @@ impl Core {
             Ok(response) => response,
             Err(Refusal(response)) => response,
         };
-        let (code, class) = (response.status.to_string(), format!("{}xx", response.status / 100));
-        metrics::counter!("core.response_status_code", "code" => code, "type" => class).increment(1);
+        count_status(response.status);
         response
     }
 }
+
+static LOGIN: Timer = Timer::new("core.handle_login_request");
+static REQUEST: Timer = Timer::new("core.handle_request");
 
 /// An answer that ends the line early.
 struct Refusal(Response);
@@ -55,7 +57,7 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     place::enter_namespace(active, &mut request)?;
     let place = Place::find(active, &request);
     let open = place.access() == Access::Open;
-    let _time = Timed::new(if open { "core.handle_login_request" } else { "core.handle_request" });
+    let _time = if open { LOGIN.start() } else { REQUEST.start() };
     let session = caller::identify(active, &request, place.access()).await?;
     request.operation = operation(active, &request, &place, &session).await?;
     let token = session.token.as_deref();
@@ -103,7 +105,7 @@ async fn operation(active: &Active, request: &Request, place: &Place, session: &
     let (Operation::Update, Some(mounted)) = (request.operation, &place.mounted) else {
         return Ok(request.operation);
     };
-    let Some(matched) = mounted.backend.paths.find(&place.route).filter(Matched::has_existence_check) else {
+    let Some(matched) = place.matched.as_ref().filter(|matched| matched.has_existence_check()) else {
         return Ok(Operation::Update);
     };
     let cx = active.context(mounted, from(mounted, session, request), &place.route);
@@ -122,15 +124,15 @@ async fn run(
     if request.help {
         return Ok(answer::Done::plain(crate::help::answer(mounted, route, request)));
     }
-    let matched = mounted.backend.paths.find(route).ok_or_else(|| Refusal(wrapped(404, "unsupported path")))?;
+    let matched = place.matched.as_ref().ok_or_else(|| Refusal(wrapped(404, "unsupported path")))?;
     let spec = matched.operation(request.operation).ok_or_else(|| Refusal(wrapped(405, "unsupported operation")))?;
-    let cx = active.context(mounted, from(mounted, session, request), route);
-    let suspect = suspect(active, mounted, &matched, request);
+    let context = || active.context(mounted, from(mounted, session, request), route);
+    let suspect = suspect(active, mounted, matched, request);
     if let Some(suspect) = &suspect {
         active.refuse_locked(suspect).await?;
     }
-    let _time = Timed::route(request.operation, &mounted.entry.path);
-    let reply = matched.call(spec, cx.clone(), request.fields.clone()).await;
+    let _time = mounted.routes.start(request.operation, &mounted.entry.path);
+    let reply = matched.call(spec, context(), request.fields.clone()).await;
     if let Some(suspect) = &suspect {
         match &reply {
             Err(Error::BadCredentials(_)) => active.count_failure(suspect).await?,
@@ -140,7 +142,7 @@ async fn run(
     }
     let reply = reply?;
     let reschedule = reply.reschedule.clone();
-    let done = answer::answer(active, request, session, mounted, cx, reply).await?;
+    let done = answer::answer(active, request, session, mounted, &context, reply).await?;
     for subject in reschedule {
         active.reschedule(&mounted.entry.uuid, &subject).await?;
     }
@@ -148,8 +150,8 @@ async fn run(
 }
 
 /// Who tries to log in, where failures lock them out.
-fn suspect(active: &Active, mounted: &Mounted, matched: &Matched<'_>, request: &Request) -> Option<Suspect> {
-    let alias_of = matched.spec.login_alias?;
+fn suspect(active: &Active, mounted: &Mounted, matched: &Matched, request: &Request) -> Option<Suspect> {
+    let alias_of = matched.spec().login_alias?;
     let mut fields = request.fields.clone();
     matched.capture_into(&mut fields);
     active.suspect(mounted, alias_of(&fields)?)

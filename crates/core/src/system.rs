@@ -50,7 +50,7 @@ impl System {
         let active = self.active()?;
         let found = active.tokens.find(cx.caller.token.expose(), active.now()).await?;
         let found = found.filter(|found| !cx.caller.token.is_empty() && found.token.num_uses >= 0);
-        found.map(|found| Arc::new(found.token)).ok_or_else(|| Error::Forbidden("permission denied".into()))
+        found.map(|found| found.token).ok_or_else(|| Error::Forbidden("permission denied".into()))
     }
     /// What the caller may do.
     async fn acl(&self, cx: &Context) -> Result<Arc<Acl>> {

@@ -98,7 +98,7 @@ impl Active {
     /// When it is none, or its time is over.
     pub async fn wrapping_info(&self, text: &Secret) -> Result<Info> {
         let found = self.tokens.find(text.expose(), self.now()).await?;
-        let token = found.map(|found| found.token).filter(Token::is_wrapping).ok_or_else(invalid)?;
+        let token = found.map(|found| found.token).filter(|token| token.is_wrapping()).ok_or_else(invalid)?;
         cubbyhole::of(&self.storage, &token.key).get(INFO).await?.ok_or_else(invalid)
     }
 
@@ -110,7 +110,7 @@ impl Active {
         let found = self.tokens.find(text.expose(), self.now()).await?.filter(|found| found.token.is_wrapping());
         let found = found.ok_or_else(invalid)?;
         let version = found.version.ok_or_else(invalid)?;
-        let used = Token { num_uses: -1, ..found.token.clone() };
+        let used = Token { num_uses: -1, ..Token::clone(&found.token) };
         self.tokens.update(&found.token, &used, version).await.map_err(|_| invalid())?;
         self.take_wrapped(&found.token).await
     }

@@ -81,7 +81,7 @@ pub struct PathSpec {
     pub login_alias: Option<NameOf>,
     /// By which role they log in; quotas ask.
     pub login_role: Option<NameOf>,
-    exists: Option<Exists>,
+    exists: Option<(&'static [FieldSpec], Exists)>,
 }
 
 /// Collects the paths of an engine `E`.
@@ -220,10 +220,11 @@ impl<E: Send + Sync + 'static> PathBuilder<E> {
         F: Future<Output = Result<bool>> + Send + 'static,
     {
         let engine = Arc::clone(&self.engine);
-        self.spec.exists = Some(Arc::new(move |cx, mut raw| match P::parse(&mut raw) {
+        let check: Exists = Arc::new(move |cx, mut raw| match P::parse(&mut raw) {
             Ok(params) => Box::pin(check(Arc::clone(&engine), cx, params)),
             Err(error) => Box::pin(std::future::ready(Err(Error::from(error)))),
-        }));
+        });
+        self.spec.exists = Some((P::FIELDS, check));
         self
     }
 }
@@ -235,9 +236,9 @@ pub struct PathTable {
 }
 
 /// A path that matched, with what it captured.
-pub struct Matched<'a> {
-    /// The declaration.
-    pub spec: &'a PathSpec,
+pub struct Matched {
+    specs: Arc<[PathSpec]>,
+    at: usize,
     /// Captured segments by name.
     pub captures: Vec<(&'static str, String)>,
 }
@@ -248,35 +249,41 @@ impl PathTable {
         &self.specs
     }
     /// The first declaration that matches `path` (relative to the mount).
-    pub fn find(&self, path: &str) -> Option<Matched<'_>> {
-        self.specs.iter().find_map(|spec| {
+    pub fn find(&self, path: &str) -> Option<Matched> {
+        self.specs.iter().enumerate().find_map(|(at, spec)| {
             // A trailing slash is what a list request leaves behind a fixed path, and nothing else may.
             let lists = || spec.operations.iter().any(|known| known.operation == Operation::List);
-            let fits = spec.pattern.contains("*}") || spec.pattern.contains("+}") || !path.ends_with('/') || lists();
-            fits.then(|| captures(spec.pattern, path)).flatten().map(|captures| Matched { spec, captures })
+            let fits = !path.ends_with('/') || spec.pattern.contains("*}") || spec.pattern.contains("+}") || lists();
+            let captures = fits.then(|| captures(spec.pattern, path)).flatten()?;
+            Some(Matched { specs: Arc::clone(&self.specs), at, captures })
         })
     }
 }
 
-impl Matched<'_> {
+impl Matched {
+    /// The declaration.
+    pub fn spec(&self) -> &PathSpec {
+        &self.specs[self.at]
+    }
     /// The operation's declaration; `Create` falls back to `Update`.
     pub fn operation(&self, operation: Operation) -> Option<&OperationSpec> {
         let wanted = if operation == Operation::Create { Operation::Update } else { operation };
-        self.spec.operations.iter().find(|spec| spec.operation == wanted)
+        self.spec().operations.iter().find(|spec| spec.operation == wanted)
     }
     /// Whether the path tells creating from updating.
     pub fn has_existence_check(&self) -> bool {
-        self.spec.exists.is_some()
+        self.spec().exists.is_some()
     }
     /// Whether what the path names is there.
     ///
     /// # Errors
     /// When the check itself fails.
     pub async fn exists(&self, cx: Context, raw: &Fields) -> Result<bool> {
-        let Some(check) = &self.spec.exists else { return Ok(true) };
-        let mut raw = raw.clone();
-        self.capture_into(&mut raw);
-        check(cx, raw).await
+        let Some((fields, check)) = &self.spec().exists else { return Ok(true) };
+        let given = fields.iter().filter_map(|field| raw.get_key_value(field.name));
+        let mut asked: Fields = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.capture_into(&mut asked);
+        check(cx, asked).await
     }
     /// Puts the captures over body values; returns the names of body values they replaced.
     pub fn capture_into(&self, raw: &mut Fields) -> Vec<&'static str> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct View {
     storage: Arc<dyn Storage>,
-    prefix: String,
+    prefix: Arc<str>,
 }
 
 /// Writes of one view that happen together.
@@ -46,7 +46,7 @@ impl Changes {
 
 impl View {
     /// The corner of `storage` below `prefix` (which ends in `/`).
-    pub fn new(storage: Arc<dyn Storage>, prefix: impl Into<String>) -> Self {
+    pub fn new(storage: Arc<dyn Storage>, prefix: impl Into<Arc<str>>) -> Self {
         Self { storage, prefix: prefix.into() }
     }
     fn key(&self, key: &str) -> String {
@@ -72,7 +72,7 @@ impl View {
     /// # Errors
     /// When storage fails.
     pub async fn version(&self, key: &str) -> Result<Option<Version>> {
-        Ok(self.storage.get(&self.key(key)).await?.map(|entry| entry.version))
+        Ok(self.storage.version(&self.key(key)).await?)
     }
     /// Stores `value` under `key`, whatever was there.
     ///

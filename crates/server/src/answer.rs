@@ -6,6 +6,8 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response as HttpResponse, StatusCode};
 use lessor_core::response::{Body, Response};
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// An answer on its way out.
 pub type Answer = HttpResponse<Full<Bytes>>;
 
@@ -13,20 +15,20 @@ pub type Answer = HttpResponse<Full<Bytes>>;
 pub fn render(response: Response, head: bool) -> Answer {
     let plain = response.status == 400 && matches!(response.body, Body::None);
     let (kind, bytes) = match response.body {
-        Body::None => ("application/json".to_owned(), Bytes::new()),
+        Body::None => (Some(JSON), Bytes::new()),
         Body::Json(value) => {
-            let mut text = value.to_string();
-            text.push('\n');
-            ("application/json".to_owned(), text.into())
+            let mut text = Vec::with_capacity(512);
+            // A value of JSON can be written, and memory takes it.
+            let _ = serde_json::to_writer(&mut text, &value);
+            text.push(b'\n');
+            (Some(JSON), text.into())
         }
-        Body::Raw(raw) => (raw.content_type, raw.bytes.into()),
+        Body::Raw(raw) => (HeaderValue::from_str(&raw.content_type).ok(), raw.bytes.into()),
     };
     let mut answer = HttpResponse::new(Full::new(if head { Bytes::new() } else { bytes }));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
-    if let Ok(kind) = HeaderValue::from_str(&kind)
-        && !plain
-    {
+    if let Some(kind) = kind.filter(|_| !plain) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
     if let Some(seconds) = response.retry_after {

@@ -2,6 +2,9 @@
 //!
 //! hyper bounds the wait for a head from the end of the answer before it, so that a connection could only be idle for as
 //! long as a head may take. Here a head has its own, short time from its first byte on, and idleness a long one.
+//!
+//! Whoever waits for the end looks again after the shortest of these times at the latest. A deadline that is set
+//! meanwhile lies behind that, so a request that sets one has nobody to wake.
 use crate::config::Limits;
 use std::io;
 use std::pin::Pin;
@@ -9,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 #[derive(Clone, Copy)]
@@ -30,7 +32,8 @@ struct State {
 /// The clock of one connection.
 pub struct Pace {
     state: Mutex<State>,
-    changed: Notify,
+    /// The shortest of the times below that is a bound; `None` if none is.
+    shortest: Option<Duration>,
     idle: Duration,
     head: Duration,
     busy: Duration,
@@ -48,7 +51,7 @@ impl Pace {
     pub fn new(limits: &Limits, http2: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State { phase: Phase::Head, deadline: after(limits.read_header) }),
-            changed: Notify::new(),
+            shortest: [limits.idle, limits.read_header, limits.write].into_iter().filter(|time| !time.is_zero()).min(),
             idle: limits.idle,
             head: limits.read_header,
             busy: limits.write,
@@ -57,7 +60,6 @@ impl Pace {
     }
     fn change(&self, step: impl FnOnce(&mut State)) {
         step(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_one();
     }
     fn bytes_moved(&self, read: bool) {
         self.change(|state| match state.phase {
@@ -78,15 +80,14 @@ impl Pace {
     }
     /// Returns when the connection has taken too long.
     pub async fn expired(&self) {
+        let Some(shortest) = self.shortest else { return std::future::pending().await };
         loop {
-            let deadline = self.state.lock().unwrap_or_else(PoisonError::into_inner).deadline;
+            let (now, deadline) = (Instant::now(), self.state.lock().unwrap_or_else(PoisonError::into_inner).deadline);
+            let Some(look) = now.checked_add(shortest) else { return std::future::pending().await };
             match deadline {
-                Some(deadline) if deadline <= Instant::now() => return,
-                Some(deadline) => tokio::select! {
-                    () = tokio::time::sleep_until(deadline) => {}
-                    () = self.changed.notified() => {}
-                },
-                None => self.changed.notified().await,
+                Some(deadline) if deadline <= now => return,
+                Some(deadline) => tokio::time::sleep_until(deadline.min(look)).await,
+                None => tokio::time::sleep_until(look).await,
             }
         }
     }

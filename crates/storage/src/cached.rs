@@ -1,5 +1,5 @@
 //! A read cache for storage that nobody else writes to.
-use crate::{Batch, Entry, Result, Storage, Write};
+use crate::{Batch, Entry, Result, Storage, Version, Write};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -87,6 +87,13 @@ impl Storage for CachedStorage {
             }
         }
         Ok(entry)
+    }
+    async fn version(&self, key: &str) -> Result<Option<Version>> {
+        let known = self.shard(key).entries.get(key).map(|entry| entry.as_ref().map(|entry| entry.version));
+        match known {
+            Some(version) => Ok(version),
+            None => Ok(self.get(key).await?.map(|entry| entry.version)),
+        }
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         self.below.scan(prefix, after, limit).await

@@ -128,6 +128,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub trait Storage: Send + Sync {
     /// The entry under `key`, if there is one.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
+    /// The version of the entry under `key`: whether what was read earlier still holds.
+    async fn version(&self, key: &str) -> Result<Option<Version>> {
+        Ok(self.get(key).await?.map(|entry| entry.version))
+    }
     /// Up to `limit` entries whose keys start with `prefix`, in byte order of the keys, beginning behind
     /// the key `after` (exclusive) where one is given.
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;

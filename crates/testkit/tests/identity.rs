@@ -299,8 +299,8 @@ async fn as_entity(node: &Node, token: &str, operation: Operation, path: &str, f
     let matched = mounted.backend.paths.find(path).unwrap();
     let spec = matched.operation(operation).unwrap();
     let mut from = lessor_core::active::From::default();
-    from.caller.entity_id = found.token.entity_id;
-    from.caller.accessor = found.token.accessor;
+    from.caller.entity_id.clone_from(&found.token.entity_id);
+    from.caller.accessor.clone_from(&found.token.accessor);
     let cx = active.context(&mounted, from, path);
     let Value::Object(fields) = fields else { return Err(Error::invalid("an object")) };
     let reply = matched.call(spec, cx, fields).await?;

@@ -2,7 +2,7 @@
 use super::device::Device;
 use super::record::{Line, Shape, hash};
 use crate::audit::headers::Headers;
-use crate::metrics::Timed;
+use crate::metrics::Timer;
 use crate::mount::entry::folder;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 const TABLE: &str = "core/audit";
+
+static REQUEST: Timer = Timer::new("audit.log_request");
+static RESPONSE: Timer = Timer::new("audit.log_response");
 
 /// What is kept of a device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -215,8 +218,7 @@ impl Audit {
             return Ok(());
         }
         let line = line();
-        let name = if line.is_request() { "audit.log_request" } else { "audit.log_response" };
-        let _time = Timed::new(name);
+        let _time = if line.is_request() { REQUEST.start() } else { RESPONSE.start() };
         let mut written = false;
         for open in devices.iter() {
             match open.write(&line).await {
@@ -225,7 +227,9 @@ impl Audit {
             }
         }
         if !written {
-            metrics::counter!(format!("{name}_failure")).increment(1);
+            let request = line.is_request();
+            let failures = if request { "audit.log_request_failure" } else { "audit.log_response_failure" };
+            metrics::counter!(failures).increment(1);
         }
         if written { Ok(()) } else { Err(Error::Internal("no audit device took the record: not served".into())) }
     }

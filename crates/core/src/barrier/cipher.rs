@@ -4,6 +4,9 @@ use aws_lc_rs::rand::fill;
 use lessor_storage::{Error, Result};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+/// What encryption adds to a value: nonce and tag.
+pub const OVERHEAD: usize = NONCE_LEN + 16;
+
 /// 256 bits, wiped on drop, shown by nothing.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Key([u8; 32]);
@@ -26,9 +29,45 @@ impl Key {
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
-    fn cipher(&self) -> Result<LessSafeKey> {
-        let key = UnboundKey::new(&AES_256_GCM, &self.0);
-        key.map(LessSafeKey::new).map_err(|_| Error::Unavailable("the key cannot be used".into()))
+}
+
+/// A key with its schedule, which costs more to compute than a small value to encrypt. The library wipes it on drop.
+pub struct Cipher(LessSafeKey);
+
+impl Cipher {
+    /// Computes the schedule.
+    ///
+    /// # Errors
+    /// When the library refuses the key.
+    pub fn new(key: &Key) -> Result<Self> {
+        let key = UnboundKey::new(&AES_256_GCM, &key.0);
+        key.map(LessSafeKey::new).map(Self).map_err(|_| Error::Unavailable("the key cannot be used".into()))
+    }
+    /// Appends what [`encrypt`] returns to `sealed`.
+    ///
+    /// # Errors
+    /// As [`encrypt`].
+    pub fn encrypt(&self, context: &[u8], plain: &[u8], sealed: &mut Vec<u8>) -> Result<()> {
+        let mut nonce = [0; NONCE_LEN];
+        fill(&mut nonce).map_err(|_| Error::Unavailable("the system gives no random numbers".into()))?;
+        sealed.reserve(OVERHEAD + plain.len());
+        sealed.extend_from_slice(&nonce);
+        let begin = sealed.len();
+        sealed.extend_from_slice(plain);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(context), &mut sealed[begin..]);
+        let tag = tag.map_err(|_| Error::Unavailable("the value is too large to encrypt".into()))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+    /// As [`decrypt`].
+    pub fn decrypt(&self, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut body = body.to_vec();
+        let length = self.0.open_in_place(nonce, Aad::from(context), &mut body).ok()?.len();
+        body.truncate(length);
+        Some(body)
     }
 }
 
@@ -37,24 +76,12 @@ impl Key {
 /// # Errors
 /// When the system has no randomness to give.
 pub fn encrypt(key: &Key, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
-    let mut nonce = [0; NONCE_LEN];
-    fill(&mut nonce).map_err(|_| Error::Unavailable("the system gives no random numbers".into()))?;
-    let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + 16);
-    sealed.extend_from_slice(&nonce);
-    let mut body = plain.to_vec();
-    key.cipher()?
-        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut body)
-        .map_err(|_| Error::Unavailable("the value is too large to encrypt".into()))?;
-    sealed.append(&mut body);
+    let mut sealed = Vec::new();
+    Cipher::new(key)?.encrypt(context, plain, &mut sealed)?;
     Ok(sealed)
 }
 
 /// The reverse; `None` when key, context or a single bit is not the same.
 pub fn decrypt(key: &Key, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut body = body.to_vec();
-    let length = key.cipher().ok()?.open_in_place(nonce, Aad::from(context), &mut body).ok()?.len();
-    body.truncate(length);
-    Some(body)
+    Cipher::new(key).ok()?.decrypt(context, sealed)
 }

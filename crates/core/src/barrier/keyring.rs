@@ -1,5 +1,5 @@
 //! The keys of the barrier, oldest first; the last one encrypts.
-use super::cipher::{Key, decrypt, encrypt};
+use super::cipher::{Cipher, Key, OVERHEAD, decrypt, encrypt};
 use lessor_storage::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,14 @@ const CONTEXT: &[u8] = super::KEYRING.as_bytes();
 
 struct Term {
     key: Key,
+    cipher: Cipher,
     installed: i64,
+}
+
+impl Term {
+    fn new(key: Key, installed: i64) -> Result<Self> {
+        Ok(Self { cipher: Cipher::new(&key)?, key, installed })
+    }
 }
 
 /// Every key that was ever used, in the order of its term (from 1).
@@ -48,14 +55,14 @@ impl Keyring {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn fresh(now: i64) -> Result<Self> {
-        Ok(Self { terms: vec![Term { key: Key::random()?, installed: now }], encryptions: AtomicU64::new(0) })
+        Ok(Self { terms: vec![Term::new(Key::random()?, now)?], encryptions: AtomicU64::new(0) })
     }
     /// The same keys and a new one behind them.
     ///
     /// # Errors
     /// When the system has no randomness to give.
     pub fn rotated(mut self, now: i64) -> Result<Self> {
-        self.terms.push(Term { key: Key::random()?, installed: now });
+        self.terms.push(Term::new(Key::random()?, now)?);
         Ok(Self { terms: self.terms, encryptions: AtomicU64::new(0) })
     }
     /// Encrypted with the root key.
@@ -81,7 +88,7 @@ impl Keyring {
         let records: Vec<Record> = serde_json::from_slice(&plain).map_err(|error| corrupt(&error.to_string()))?;
         let terms = records.iter().map(|record| {
             let bytes = hex::decode(&record.key).ok().map(Zeroizing::new)?;
-            Some(Term { key: Key::from_bytes(&bytes)?, installed: record.installed })
+            Term::new(Key::from_bytes(&bytes)?, record.installed).ok()
         });
         let terms: Vec<Term> = terms.collect::<Option<_>>().ok_or_else(|| corrupt("a key has the wrong size"))?;
         if terms.is_empty() {
@@ -96,9 +103,10 @@ impl Keyring {
     pub fn encrypt(&self, key: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let Some(term) = self.terms.last() else { return Err(Error::Sealed) };
         self.encryptions.fetch_add(1, Ordering::Relaxed);
-        let mut value = vec![VERSION];
+        let mut value = Vec::with_capacity(5 + OVERHEAD + plain.len());
+        value.push(VERSION);
         value.extend_from_slice(&self.newest().to_be_bytes());
-        value.append(&mut encrypt(&term.key, key.as_bytes(), plain)?);
+        term.cipher.encrypt(key.as_bytes(), plain, &mut value)?;
         Ok(value)
     }
     /// Decrypts what lies under `key`.
@@ -115,7 +123,7 @@ impl Keyring {
         }
         let index = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or_default().wrapping_sub(1);
         let term = self.terms.get(index).ok_or_else(|| fail("the keyring has no key for it"))?;
-        decrypt(&term.key, key.as_bytes(), sealed).ok_or_else(|| fail("it was changed since it was written"))
+        term.cipher.decrypt(key.as_bytes(), sealed).ok_or_else(|| fail("it was changed since it was written"))
     }
     fn newest(&self) -> u32 {
         u32::try_from(self.terms.len()).unwrap_or(u32::MAX)

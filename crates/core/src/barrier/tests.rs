@@ -15,6 +15,7 @@ async fn a_sealed_barrier_answers_nothing() {
     let (_, barrier, _) = unsealed().await;
     barrier.seal();
     assert!(matches!(barrier.get("a").await, Err(Error::Sealed)));
+    assert!(matches!(barrier.version("a").await, Err(Error::Sealed)));
     assert!(matches!(barrier.scan("", None, 1).await, Err(Error::Sealed)));
     assert!(matches!(barrier.commit(Batch::new().put("a", "1")).await, Err(Error::Sealed)));
 }

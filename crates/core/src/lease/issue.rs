@@ -65,7 +65,7 @@ impl Active {
     /// # Errors
     /// What the engine or storage said; then no credential is left, or an intent covers it.
     pub async fn issue(self: &Arc<Self>, order: Order) -> Result<Issued> {
-        let _time = crate::metrics::Timed::new("expire.register");
+        let _time = crate::metrics::timed!("expire.register");
         let (answer, caller) = oneshot::channel();
         let active = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -21,7 +21,7 @@ impl Active {
     /// # Errors
     /// [`Error::Invalid`] with the field's texts, which clients match.
     pub async fn renew(&self, id: &str, increment: Option<Duration>) -> Result<Renewed> {
-        let _time = crate::metrics::Timed::new("expire.renew");
+        let _time = crate::metrics::timed!("expire.renew");
         let _lock = self.locks.lock(id).await;
         let now = self.now();
         let Some((old, version)) = self.leases.lease(id).await? else {

@@ -36,7 +36,7 @@ impl Active {
     /// # Errors
     /// What the engine said.
     pub async fn revoke_now(&self, id: &str) -> Result<()> {
-        let _time = crate::metrics::Timed::new("expire.revoke");
+        let _time = crate::metrics::timed!("expire.revoke");
         let _lock = self.locks.lock(id).await;
         let Some((lease, _)) = self.leases.lease(id).await? else { return Ok(()) };
         self.revoke_grant(&lease.mount, &lease.grant).await.map_err(|error| failed(&error))?;

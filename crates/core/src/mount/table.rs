@@ -1,10 +1,12 @@
 //! The mount table: one record, and what was made of it.
 use super::entry::{Entry, check_unprotected};
-use lessor_engine::{Backend, Error, Factory, Result};
+use crate::metrics::Routes;
+use crate::settings::Settings;
+use lessor_engine::{Backend, Error, Factory, Mount, Result};
 use lessor_storage::{Batch, Expect, Storage};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 use tokio::sync::Mutex;
 
@@ -18,6 +20,17 @@ pub struct Mounted {
     pub backend: Backend,
     /// Held shared while a credential is made, and alone while the mount goes.
     pub gate: Arc<tokio::sync::RwLock<()>>,
+    /// How long its operations take.
+    pub routes: Routes,
+    told: OnceLock<Told>,
+}
+
+/// What every context of a mount holds.
+pub struct Told {
+    /// The mount, as its engine knows it.
+    pub mount: Arc<Mount>,
+    /// Where it stores.
+    pub prefix: Arc<str>,
 }
 
 impl Mounted {
@@ -25,7 +38,18 @@ impl Mounted {
     pub fn builtin(path: &str, kind: &str, description: &str, paths: lessor_engine::PathTable) -> Arc<Self> {
         let mut entry = Entry::builtin(path, kind);
         description.clone_into(&mut entry.description);
-        Arc::new(Self { entry, backend: Backend::new(paths), gate: Arc::default() })
+        Arc::new(Self::new(entry, Backend::new(paths), Arc::default()))
+    }
+    fn new(entry: Entry, backend: Backend, gate: Arc<tokio::sync::RwLock<()>>) -> Self {
+        Self { entry, backend, gate, routes: Routes::default(), told: OnceLock::new() }
+    }
+    /// What its engine is told, the system's TTLs filled in. A node's TTLs stay as they are; a mount that is tuned is
+    /// another value.
+    pub fn told(&self, settings: &Settings) -> &Told {
+        self.told.get_or_init(|| Told {
+            mount: Arc::new(self.entry.for_engine(settings.default_ttl, settings.max_ttl)),
+            prefix: self.entry.storage_prefix().into(),
+        })
     }
 }
 
@@ -95,7 +119,7 @@ impl Mounts {
                 Some(known) => (known.backend.clone(), Arc::clone(&known.gate)),
                 None => (self.factories.of(&entry)?.create(&entry.options)?, Arc::default()),
             };
-            all.push(Arc::new(Mounted { entry, backend, gate }));
+            all.push(Arc::new(Mounted::new(entry, backend, gate)));
         }
         for mounted in all {
             table.by_uuid.insert(mounted.entry.uuid.clone(), mounted.clone());

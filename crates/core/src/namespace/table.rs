@@ -53,6 +53,10 @@ impl Namespaces {
     fn table(&self) -> Arc<Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// Whether there is the root and nothing else.
+    pub fn is_empty(&self) -> bool {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
     /// The namespace at `path` (with its slash).
     pub fn at(&self, path: &str) -> Option<Namespace> {
         self.table().get(path).cloned()
@@ -73,7 +77,8 @@ impl Namespaces {
     }
     /// The id of the namespace at `path`: `root` for the root.
     pub fn id_of(&self, path: &str) -> String {
-        self.at(path).map_or_else(|| "root".to_owned(), |namespace| namespace.id)
+        let named = if path.is_empty() { None } else { self.at(path) };
+        named.map_or_else(|| "root".to_owned(), |namespace| namespace.id)
     }
     /// Splits a request's path: a namespace may be named by the header, by the beginning of the path, or by both.
     /// `None` when the header names none.

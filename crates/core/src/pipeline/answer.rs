@@ -31,7 +31,7 @@ impl Done {
     }
 }
 
-/// Turns a reply into the answer.
+/// Turns a reply into the answer; `context` is what the reply was made in.
 ///
 /// # Errors
 /// What creating, logging in or rotating says.
@@ -40,7 +40,7 @@ pub async fn answer(
     request: &Request,
     session: &Session,
     mounted: &Arc<Mounted>,
-    cx: Context,
+    context: &(dyn Fn() -> Context + Sync),
     reply: Reply,
 ) -> Result<Done, Refusal> {
     let Reply { status, lease, auth, outcome, warnings, lease_duration, .. } = reply;
@@ -74,7 +74,7 @@ pub async fn answer(
         Outcome::Bare(body) => return Ok(Done::plain(Response::bare(status.unwrap_or(200), body))),
         Outcome::Raw(raw) => return Ok(Done::plain(Response::raw(status.unwrap_or(200), raw))),
         Outcome::Issue(issue) => {
-            let mut leased = active.issue(order(session, mounted, cx, *issue, request)?).await?;
+            let mut leased = active.issue(order(session, mounted, context(), *issue, request)?).await?;
             leased.lease.shown_id().clone_into(&mut envelope.lease_id);
             envelope.lease_duration = leased.ttl.as_secs();
             envelope.renewable = leased.lease.renewable;
@@ -86,7 +86,7 @@ pub async fn answer(
         Outcome::Login(login) => {
             let proofs = request.headers.iter().filter(|(name, _)| name == "x-vault-mfa");
             let proofs = Proofs::from_headers(proofs.map(|(_, value)| value.as_str()));
-            match active.log_in(mounted, &cx, *login, &request.path, &proofs).await? {
+            match active.log_in(mounted, &context(), *login, &request.path, &proofs).await? {
                 LoginEnd::Token(made) => {
                     envelope.auth = Some(active.auth_of(&made.token, made.text.expose()).await?);
                     envelope.warnings.extend(made.warnings);

@@ -44,11 +44,11 @@ pub async fn identify(active: &Active, request: &Request, access: Access) -> Res
         entity => Some(active.identity.subject(&token.namespace, entity).await?.ok_or_else(denied)?),
     };
     let Some(version) = found.version.filter(|_| token.num_uses > 0) else {
-        return Ok(Session { token: Some(Arc::new(token)), subject, last_use: false, namespace });
+        return Ok(Session { token: Some(token), subject, last_use: false, namespace });
     };
     // Of two requests that race for the last use, the guard lets one through.
     let left = if token.num_uses == 1 { -1 } else { token.num_uses - 1 };
-    let used = Token { num_uses: left, ..token.clone() };
+    let used = Token { num_uses: left, ..Token::clone(&token) };
     active.tokens.update(&token, &used, version).await.map_err(|_| denied())?;
     Ok(Session { token: Some(Arc::new(used)), subject, last_use: left < 0, namespace })
 }

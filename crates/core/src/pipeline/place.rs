@@ -4,7 +4,7 @@ use crate::active::Active;
 use crate::mount::Mounted;
 use crate::request::Request;
 use crate::response::Response;
-use lessor_engine::path::Access;
+use lessor_engine::path::{Access, Matched};
 use std::sync::Arc;
 
 /// Paths that speak of the whole node, which only the root namespace has.
@@ -31,6 +31,9 @@ const ROOT_ONLY: [&str; 18] = [
 
 /// Whether the path speaks of the whole node, which no namespace has.
 pub fn is_root_only(path: &str) -> bool {
+    if !path.starts_with("sys/") {
+        return false;
+    }
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ROOT_ONLY.into_iter().any(below)
 }
@@ -40,6 +43,9 @@ pub fn is_root_only(path: &str) -> bool {
 /// # Errors
 /// When there is none of that name, or it does not answer.
 pub fn enter_namespace(active: &Active, request: &mut Request) -> Result<(), Refusal> {
+    if request.namespace.is_empty() && active.namespaces.is_empty() {
+        return Ok(());
+    }
     let missing = || Refusal(Response::error(404, "namespace not found"));
     let resolved = active.namespaces.resolve(&request.namespace, &request.path).ok_or_else(missing)?;
     (request.namespace, request.path) = (resolved.namespace, resolved.path);
@@ -69,7 +75,8 @@ pub struct Place {
     pub mounted: Option<Arc<Mounted>>,
     /// The path behind it.
     pub route: String,
-    access: Access,
+    /// The mount's declaration of it, if there is one.
+    pub matched: Option<Matched>,
 }
 
 impl Place {
@@ -77,15 +84,15 @@ impl Place {
     pub fn find(active: &Active, request: &Request) -> Self {
         let mounted = active.mounts.find(&request.namespace, &request.path);
         let Some(mounted) = mounted else {
-            return Self { mounted: None, route: String::new(), access: Access::Token };
+            return Self { mounted: None, route: String::new(), matched: None };
         };
         let route = request.path.strip_prefix(&mounted.entry.path).unwrap_or_default().to_owned();
-        let access = mounted.backend.paths.find(&route).map_or(Access::Token, |matched| matched.spec.access);
-        Self { mounted: Some(mounted), route, access }
+        let matched = mounted.backend.paths.find(&route);
+        Self { mounted: Some(mounted), route, matched }
     }
     /// Who is let in.
     pub fn access(&self) -> Access {
-        self.access
+        self.matched.as_ref().map_or(Access::Token, |matched| matched.spec().access)
     }
     /// The mount, if it answers.
     ///

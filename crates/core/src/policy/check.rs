@@ -43,9 +43,9 @@ impl Active {
             (Some(_), _) if request.help => return Ok(open()),
             (Some(token), _) => token,
         };
-        let full = format!("{}{}", request.namespace, request.path);
+        let full = (!request.namespace.is_empty()).then(|| format!("{}{}", request.namespace, request.path));
         let ask = Ask {
-            path: if request.namespace.is_empty() { &request.path } else { &full },
+            path: full.as_deref().unwrap_or(&request.path),
             operation: request.operation,
             fields: &request.fields,
             wrap_ttl: request.wrap_ttl,

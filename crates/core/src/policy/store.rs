@@ -109,7 +109,7 @@ impl Policies {
     }
     /// Which policies are in force: whoever sees another epoch reads them anew. Asked here and nowhere else.
     async fn epoch(&self) -> Result<Option<Version>> {
-        Ok(self.storage.get(EPOCH).await?.map(|entry| entry.version))
+        Ok(self.storage.version(EPOCH).await?)
     }
     /// Tells of policies that went with their namespace.
     ///

@@ -129,6 +129,10 @@ impl Token {
         let bound = &self.bound_cidrs;
         bound.is_empty() || address.is_some_and(|address| bound.iter().any(|block| block.contains(&address)))
     }
+    /// Whether it has uses and time left.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.num_uses >= 0 && self.expires.is_none_or(|at| at > now)
+    }
     /// Whether it may do everything.
     pub fn is_root(&self) -> bool {
         self.policies.iter().any(|policy| policy == "root")

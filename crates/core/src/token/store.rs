@@ -1,6 +1,7 @@
 //! Where tokens lie, and how they end: a token that is revoked becomes a tombstone in one commit (from then on no
 //! lease and no child can be made with it), and the tombstone goes when its children and leases are dealt with.
 use super::batch::BatchKey;
+use super::known::Known;
 use super::record::{Kind, Token, fresh_text, storage_id};
 use crate::keys::{self, Due, DueKind, Target};
 use crate::lease::store::pointer;
@@ -34,7 +35,7 @@ pub fn target() -> Target {
 /// A live token.
 pub struct Found {
     /// The token.
-    pub token: Token,
+    pub token: Arc<Token>,
     /// Of its record; a batch token has none.
     pub version: Option<Version>,
 }
@@ -44,6 +45,7 @@ pub struct Tokens {
     storage: Arc<dyn Storage>,
     salt: hmac::Key,
     batch: BatchKey,
+    known: Known,
 }
 
 impl Tokens {
@@ -61,7 +63,7 @@ impl Tokens {
             }
         };
         let batch = BatchKey::load(&storage).await?;
-        Ok(Self { storage, salt: hmac::Key::new(hmac::HMAC_SHA256, &bytes), batch })
+        Ok(Self { storage, salt: hmac::Key::new(hmac::HMAC_SHA256, &bytes), batch, known: Known::default() })
     }
     /// The storage id of a token text.
     pub fn id(&self, text: &str) -> String {
@@ -72,11 +74,28 @@ impl Tokens {
     /// # Errors
     /// When storage fails.
     pub async fn find(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
-        let _time = crate::metrics::Timed::new("token.lookup");
+        let _time = crate::metrics::timed!("token.lookup");
         if BatchKey::made(text) {
             return self.find_batch(text, now).await;
         }
-        Ok(self.get(&self.id(text), now).await?.map(|(token, version)| Found { token, version: Some(version) }))
+        let found = self.current(&self.id(text)).await?.filter(|(_, token)| token.is_live(now));
+        Ok(found.map(|(version, token)| Found { token, version: Some(version) }))
+    }
+    /// The record of that storage id, parsed only if it is another one than last time.
+    async fn current(&self, key: &str) -> Result<Option<(Version, Arc<Token>)>> {
+        let record = record_key(key);
+        if let Some(known) = self.known.get(key)
+            && self.storage.version(&record).await? == Some(known.0)
+        {
+            return Ok(Some(known));
+        }
+        let Some((token, version)) = self.read(&record).await? else {
+            self.known.forget(key);
+            return Ok(None);
+        };
+        let token = Arc::new(token);
+        self.known.put(key, version, &token);
+        Ok(Some((version, token)))
     }
     /// A batch token lives as long as its parent, if it has one.
     async fn find_batch(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
@@ -88,7 +107,7 @@ impl Tokens {
         {
             return Ok(None);
         }
-        Ok(Some(Found { token, version: None }))
+        Ok(Some(Found { token: Arc::new(token), version: None }))
     }
     /// The live token of that storage id. One whose time is over is not live, whether or not it was dealt with.
     ///
@@ -98,7 +117,7 @@ impl Tokens {
         Ok(self
             .read(&record_key(key))
             .await?
-            .filter(|(token, _)| token.num_uses >= 0 && token.expires.is_none_or(|at| at > now)))
+            .filter(|(token, _)| token.is_live(now)))
     }
     async fn read(&self, key: &str) -> Result<Option<(Token, Version)>> {
         let Some(entry) = self.storage.get(key).await? else { return Ok(None) };
@@ -141,7 +160,7 @@ impl Tokens {
     /// # Errors
     /// When the parent was revoked meanwhile, or storage fails.
     pub async fn create(&self, token: Token, namespace: &str) -> Result<(Token, Secret)> {
-        let _time = crate::metrics::Timed::new("token.create");
+        let _time = crate::metrics::timed!("token.create");
         match token.kind {
             Kind::Service => {
                 let text = fresh_text(token.created, namespace);

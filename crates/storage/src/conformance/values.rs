@@ -101,6 +101,7 @@ pub async fn a_version_grows_with_each_commit_of_its_key_only(storage: Arc<dyn S
     let second = present(&*storage, "k").await?.version;
     assert!(second > first, "{second:?} does not follow {first:?}");
     assert_eq!(storage.scan("k", None, 1).await?[0].version, second, "get and scan differ");
+    assert_eq!(storage.version("k").await?, Some(second), "get and version differ");
     Ok(())
 }
 
@@ -113,6 +114,7 @@ pub async fn a_version_is_not_reused_after_a_delete(storage: Arc<dyn Storage>) -
         assert!(version > last, "{version:?} does not follow {last:?}");
         last = version;
         storage.commit(Batch::new().delete("k")).await?;
+        assert_eq!(storage.version("k").await?, None, "a deleted key has a version");
     }
     storage.commit(Batch::new().delete("k").put("k", "v")).await?;
     assert!(Some(present(&*storage, "k").await?.version) > last);

@@ -60,7 +60,7 @@ struct ByAccessor {
 
 async fn renew_accessor(system: Arc<System>, cx: Context, asked: ByAccessor) -> Result<Reply> {
     let (token, version) = by_accessor(&system, &cx, &asked.accessor).await?.ok_or_else(invalid_accessor)?;
-    extend(&system, &cx, Found { token, version: Some(version) }, asked.increment, "").await
+    extend(&system, &cx, Found { token: Arc::new(token), version: Some(version) }, asked.increment, "").await
 }
 
 fn set(seconds: u64) -> Option<Duration> {
@@ -131,7 +131,7 @@ async fn extend(system: &System, cx: &Context, found: Found, increment: Seconds,
     let bounds = Bounds { wanted: increment.nonzero(), explicit_max: set(token.explicit_max_ttl), ..bounds };
     let now = cx.now();
     let Ttl { ttl, warning } = effective(&bounds, token.created, now)?;
-    let renewed = Token { expires: Some(now + ttl), renewed: Some(now), ..token.clone() };
+    let renewed = Token { expires: Some(now + ttl), renewed: Some(now), ..Token::clone(&token) };
     let active = system.active()?;
     active.tokens.update(&token, &renewed, version).await?;
     if let Some(due) = renewed.due() {
