@@ -117,7 +117,8 @@ impl Storage for Barrier {
         page.into_iter().map(|entry| Self::open(&keyring, entry)).collect()
     }
     async fn commit(&self, batch: Batch) -> Result<()> {
-        let _time = timed!("barrier.put");
+        let deletes = batch.writes.iter().all(|write| matches!(write, Write::Delete(_)));
+        let _time = if deletes { timed!("barrier.delete") } else { timed!("barrier.put") };
         let keyring = self.keyring()?;
         let writes = batch.writes.into_iter().map(|write| match write {
             Write::Put(key, value) => keyring.encrypt(&key, &value).map(|value| Write::Put(key, value)),

@@ -11,7 +11,9 @@ pub fn answer(mounted: &Mounted, route: &str, request: &Request) -> Response {
         Some(matched) => {
             let mut text = format!(
                 "Request:        {}\nMatching Route: {}\n\n{}\n\n## PARAMETERS\n",
-                request.path, matched.spec().pattern, matched.spec().help
+                request.path,
+                matched.spec().pattern,
+                matched.spec().help
             );
             let mut shown: Vec<&str> = Vec::new();
             for field in matched.spec().operations.iter().flat_map(|operation| operation.fields) {

@@ -33,4 +33,5 @@ pub mod settings;
 mod status;
 pub mod system;
 pub mod token;
+mod usage;
 pub mod wrapping;

@@ -2,10 +2,12 @@
 //! more of a request than its mount and its operation.
 use crate::response::Response;
 use crate::settings::Settings;
-use lessor_engine::{Fields, Operation, Raw};
+use crate::token::Token;
+use lessor_engine::{Fields, Operation, Raw, Result};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use serde_json::Value;
 use std::fmt::Debug;
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -108,6 +110,68 @@ pub fn count_status(status: u16) {
         counter!("core.response_status_code", "code" => status.to_string(), "type" => class)
     };
     kept.get_or_init(find).increment(1);
+}
+
+/// The bucket of a TTL in seconds, as labels name it: the next of a row of round times, and `+Inf` beyond them.
+pub fn ttl_bucket(seconds: u64) -> &'static str {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0 => "+Inf",
+        ..=MINUTE => "1m",
+        ..=600 => "10m",
+        ..=1200 => "20m",
+        ..=HOUR => "1h",
+        ..=7200 => "2h",
+        ..=DAY => "1d",
+        ..=172_800 => "2d",
+        ..=604_800 => "7d",
+        ..=2_592_000 => "30d",
+        _ => "+Inf",
+    }
+}
+
+/// Counts a token that was made by the auth method of that kind, mounted there.
+pub fn count_token(kind: &str, mount: &str, token: &Token) {
+    let labels = [
+        ("auth_method", kind.to_owned()),
+        ("mount_point", mount.to_owned()),
+        ("creation_ttl", ttl_bucket(token.creation_ttl).to_owned()),
+        ("token_type", token.kind.word().to_owned()),
+    ];
+    counter!("token.creation", &labels).increment(1);
+}
+
+/// What core asks a database engine to do with an account.
+#[derive(Clone, Copy)]
+pub enum Account {
+    /// Make it.
+    New,
+    /// Let it live longer.
+    Update,
+    /// Delete it.
+    Delete,
+}
+
+/// Takes the time of a call and counts its failure, where it is a database's; of other engines nothing is kept.
+///
+/// # Errors
+/// What the call says.
+pub async fn account<T>(kind: &str, what: Account, call: impl Future<Output = Result<T>>) -> Result<T> {
+    static NEW: Timer = Timer::new("database.NewUser");
+    static UPDATE: Timer = Timer::new("database.UpdateUser");
+    static DELETE: Timer = Timer::new("database.DeleteUser");
+    if kind != "database" {
+        return call.await;
+    }
+    let (timer, failures) = match what {
+        Account::New => (&NEW, "database.NewUser.error"),
+        Account::Update => (&UPDATE, "database.UpdateUser.error"),
+        Account::Delete => (&DELETE, "database.DeleteUser.error"),
+    };
+    let _time = timer.start();
+    call.await.inspect_err(|_| counter!(failures).increment(1))
 }
 
 fn in_flight() -> &'static Gauge {

@@ -268,6 +268,7 @@ impl Core {
         });
         active.take_over().await?;
         active.tasks.spawn(Arc::clone(&active).reap());
+        active.tasks.spawn(Arc::clone(&active).count_usage());
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Unsealed { active, root });
         metrics::gauge!("core.unsealed").set(1.0);
         metrics::gauge!("core.active").set(1.0);

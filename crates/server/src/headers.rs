@@ -30,8 +30,9 @@ pub fn token(headers: &HeaderMap, limit: Option<usize>) -> Result<Option<Secret>
 /// Every header but those that hold the token. Access tokens of the OpenID Connect provider begin with `lvo.` and are
 /// for `userinfo` alone.
 pub fn handed_on(headers: &HeaderMap) -> Vec<(String, String)> {
-    let named = headers.contains_key("x-vault-token");
-    let own = bearer(headers).is_some_and(|token| !named && !token.starts_with("lvo."));
+    let named = text(headers, "x-vault-token");
+    let is_token = |bearer: &str| named.map_or(!bearer.starts_with("lvo."), |named| named == bearer);
+    let own = bearer(headers).is_some_and(is_token);
     let ours = |name: &str| name == "x-vault-token" || (name == "authorization" && own);
     let others = headers.iter().filter(|(name, _)| !ours(name.as_str()));
     others.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()

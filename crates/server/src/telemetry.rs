@@ -1,9 +1,13 @@
 //! Keeps the figures that core counts, under the names and filters of the `telemetry` stanza.
+mod process;
+mod sample;
+
 use jiff::Timestamp;
 use lessor_core::metrics::Figures;
 use lessor_core::settings::TelemetryConfig;
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use sample::{Sample, Samples};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,6 +22,7 @@ pub struct Kept {
     handle: PrometheusHandle,
     /// Names as Prometheus shows them, with those they were given.
     names: Arc<Mutex<BTreeMap<String, String>>>,
+    samples: Arc<Samples>,
 }
 
 impl std::fmt::Debug for Kept {
@@ -29,6 +34,7 @@ impl std::fmt::Debug for Kept {
 struct Named {
     inner: PrometheusRecorder,
     names: Arc<Mutex<BTreeMap<String, String>>>,
+    samples: Arc<Samples>,
     config: TelemetryConfig,
 }
 
@@ -59,7 +65,22 @@ impl Recorder for Named {
         self.key(key).map_or_else(Gauge::noop, |key| self.inner.register_gauge(&key, metadata))
     }
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        self.key(key).map_or_else(Histogram::noop, |key| self.inner.register_histogram(&key, metadata))
+        let Some(key) = self.key(key) else { return Histogram::noop() };
+        let quantiles = self.inner.register_histogram(&key, metadata);
+        Histogram::from_arc(Arc::new(Both { quantiles, sample: self.samples.of(&key) }))
+    }
+}
+
+/// Quantiles for Prometheus, sums for JSON.
+struct Both {
+    quantiles: Histogram,
+    sample: Arc<Sample>,
+}
+
+impl HistogramFn for Both {
+    fn record(&self, value: f64) {
+        self.quantiles.record(value);
+        self.sample.take(value);
     }
 }
 
@@ -69,9 +90,11 @@ pub fn start(config: &TelemetryConfig) -> Option<Arc<Kept>> {
     KEPT.get_or_init(|| {
         let builder = PrometheusBuilder::new().set_quantiles(&[0.5, 0.9, 0.99]).ok()?;
         let inner = builder.build_recorder();
-        let (handle, names) = (inner.handle(), Arc::default());
-        metrics::set_global_recorder(Named { inner, names: Arc::clone(&names), config: config.clone() }).ok()?;
-        Some(Arc::new(Kept { handle, names }))
+        let (handle, names, samples) = (inner.handle(), Arc::default(), Arc::<Samples>::default());
+        let (shown, kept) = (Arc::clone(&names), Arc::clone(&samples));
+        let recorder = Named { inner, names: shown, samples: kept, config: config.clone() };
+        metrics::set_global_recorder(recorder).ok()?;
+        Some(Arc::new(Kept { handle, names, samples }))
     })
     .clone()
 }
@@ -94,11 +117,13 @@ impl Kept {
 
 impl Figures for Kept {
     fn prometheus(&self) -> String {
+        process::measure();
         self.handle.render()
     }
     fn json(&self) -> Value {
+        process::measure();
         let text = self.handle.render();
-        let (mut gauges, mut counters, mut samples) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut gauges, mut counters) = (Vec::new(), Vec::new());
         let mut kind = "";
         for line in text.lines() {
             if let Some(declared) = line.strip_prefix("# TYPE ") {
@@ -111,19 +136,10 @@ impl Figures for Kept {
                 "counter" => {
                     counters.push(json!({ "Name": self.name(name), "Count": value, "Sum": value, "Labels": labels }));
                 }
-                _ => {
-                    for (end, field) in [("_count", "Count"), ("_sum", "Sum")] {
-                        if let Some(name) = name.strip_suffix(end) {
-                            let place = (self.name(name), Value::Object(labels.clone()).to_string());
-                            let sample = samples.entry(place).or_insert_with(|| json!({ "Labels": labels }));
-                            sample["Name"] = json!(self.name(name));
-                            sample[field] = json!(value);
-                        }
-                    }
-                }
+                _ => {}
             }
         }
-        let samples: Vec<Value> = samples.into_values().collect();
+        let samples = self.samples.json(|shown| self.name(shown));
         let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string();
         json!({ "Timestamp": now, "Gauges": gauges, "Points": [], "Counters": counters, "Samples": samples })
     }

@@ -3,6 +3,7 @@
 use super::record::{Intent, Lease, ordered_id};
 use super::ttl::{Bounds, effective};
 use crate::active::Active;
+use crate::metrics::{Account, account};
 use crate::mount::Mounted;
 use crate::token::{Kind, Token, store::record_key};
 use jiff::Timestamp;
@@ -113,7 +114,8 @@ impl Active {
         pace.wait().await;
         self.leases.open(&intent).await?;
         let begun = Instant::now();
-        let created = self.bounded(dynamic.create(&cx, &intent.grant)).await;
+        let created =
+            account(&mounted.entry.kind, Account::New, self.bounded(dynamic.create(&cx, &intent.grant))).await;
         let credential = match created {
             Ok(credential) => credential,
             Err(error) => return Err(self.undo(&cx, &dynamic, &intent, None, error).await),

@@ -2,6 +2,7 @@
 use super::record::Lease;
 use super::ttl::{Bounds, effective};
 use crate::active::Active;
+use crate::metrics::{Account, account};
 use lessor_engine::{Error, Result};
 use std::time::Duration;
 
@@ -52,7 +53,8 @@ impl Active {
             term.ttl = term.ttl.min(Duration::try_from(end.duration_since(now)).unwrap_or_default());
         }
         let expires = now + term.ttl;
-        self.bounded(dynamic.renew(&cx, &old.grant, expires)).await?;
+        let renewal = self.bounded(dynamic.renew(&cx, &old.grant, expires));
+        account(&mounted.entry.kind, Account::Update, renewal).await?;
         let lease = Lease { expires, renewed: Some(now), due: expires.as_millisecond(), ..old.clone() };
         self.leases.update(&old, &lease, version).await?;
         self.wake_for(&lease.due());

@@ -3,6 +3,7 @@ use super::record::{Intent, Lease};
 use super::retry;
 use crate::active::Active;
 use crate::keys::{Due, Target};
+use crate::metrics::{Account, account};
 use futures::stream::{FuturesUnordered, StreamExt};
 use lessor_engine::{Error, Grant, Result};
 
@@ -28,7 +29,7 @@ impl Active {
         }
         let (mounted, cx) = self.background(mount)?;
         let Some(dynamic) = &mounted.backend.dynamic else { return Ok(()) };
-        self.bounded(dynamic.revoke(&cx, grant)).await
+        account(&mounted.entry.kind, Account::Delete, self.bounded(dynamic.revoke(&cx, grant))).await
     }
 
     /// Deletes the credential while the caller waits; when that fails the lease stays as it was. Unknown is success.

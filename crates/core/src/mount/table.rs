@@ -4,6 +4,7 @@ use crate::metrics::Routes;
 use crate::settings::Settings;
 use lessor_engine::{Backend, Error, Factory, Mount, Result};
 use lessor_storage::{Batch, Expect, Storage};
+use metrics::gauge;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -59,6 +60,19 @@ struct Table {
     by_path: BTreeMap<String, Arc<Mounted>>,
     by_uuid: HashMap<String, Arc<Mounted>>,
     by_accessor: HashMap<String, Arc<Mounted>>,
+}
+
+impl Table {
+    fn count(&self) {
+        for (kind, auth) in [("logical", false), ("auth", true)] {
+            for local in [false, true] {
+                let entries = self.by_path.values().map(|mounted| &mounted.entry);
+                let count = entries.filter(|entry| entry.is_auth() == auth && entry.local == local).count();
+                let gauge = gauge!("core.mount_table.num_entries", "type" => kind, "local" => local.to_string());
+                gauge.set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            }
+        }
+    }
 }
 
 /// What this build can mount.
@@ -126,6 +140,7 @@ impl Mounts {
             table.by_accessor.insert(mounted.entry.accessor.clone(), mounted.clone());
             table.by_path.insert(mounted.entry.full_path(), mounted);
         }
+        table.count();
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::lease::revoke::Attempt;
 use crate::lease::{Lease, retry};
 use futures::stream::{FuturesUnordered, StreamExt};
 use lessor_engine::Result;
+use metrics::{Gauge, gauge};
 use rand::Rng;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +33,54 @@ struct Lane {
     held: Mutex<HashSet<Due>>,
     /// Something may wait in storage.
     waiting: AtomicBool,
+    jobs: Jobs,
+}
+
+/// The gauges of what is held: of this lane, and of all of them.
+struct Jobs {
+    own: Gauge,
+    total: Gauge,
+}
+
+impl Jobs {
+    fn of(target: &Target) -> Self {
+        let queue = format!("{}/{}", target.mount, target.name);
+        Self {
+            own: gauge!("expire.job_manager.queue_length", "queue_id" => queue),
+            total: gauge!("expire.job_manager.total_jobs"),
+        }
+    }
+    fn more(&self) {
+        self.own.increment(1.0);
+        self.total.increment(1.0);
+    }
+    fn less(&self) {
+        self.own.decrement(1.0);
+        self.total.decrement(1.0);
+    }
 }
 
 impl Lane {
     fn hold(&self, due: &Due) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(due.clone())
+        let fresh = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(due.clone());
+        if fresh {
+            self.jobs.more();
+        }
+        fresh
     }
     fn release(&self, due: &Due) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(due);
+        if self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(due) {
+            self.jobs.less();
+        }
+    }
+}
+
+impl Drop for Lane {
+    /// A node that is sealed leaves what it held to whoever unseals next.
+    fn drop(&mut self) {
+        for _ in self.held.get_mut().unwrap_or_else(PoisonError::into_inner).drain() {
+            self.jobs.less();
+        }
     }
 }
 
@@ -50,7 +91,8 @@ impl Active {
             return Arc::clone(lane);
         }
         let (entries, queue) = mpsc::channel(BOUND);
-        let lane = Arc::new(Lane { entries, held: Mutex::default(), waiting: AtomicBool::new(true) });
+        let lane =
+            Arc::new(Lane { entries, held: Mutex::default(), waiting: AtomicBool::new(true), jobs: Jobs::of(target) });
         map.insert(target.clone(), Arc::clone(&lane));
         let worker = Worker {
             active: Arc::clone(self),

@@ -49,7 +49,8 @@ mod tests {
     const TEXT: &str = "chosen";
 
     async fn create(tokens: &Tokens, policy: &str) -> Token {
-        let token = Token { policies: vec![policy.to_owned()], ..Token::new(Timestamp::UNIX_EPOCH, "auth/token/create") };
+        let token =
+            Token { policies: vec![policy.to_owned()], ..Token::new(Timestamp::UNIX_EPOCH, "auth/token/create") };
         tokens.create_as(token, Secret::new(TEXT), Batch::new()).await.unwrap().0
     }
 
@@ -61,7 +62,8 @@ mod tests {
     #[tokio::test]
     async fn what_another_node_does_to_a_token_counts_at_the_next_request() {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-        let (here, there) = (Tokens::load(storage.clone()).await.unwrap(), Tokens::load(storage.clone()).await.unwrap());
+        let (here, there) =
+            (Tokens::load(storage.clone()).await.unwrap(), Tokens::load(storage.clone()).await.unwrap());
         let token = create(&there, "a").await;
         assert_eq!(policies(&here).await, Some(vec!["a".to_owned()]));
         assert_eq!(policies(&here).await, Some(vec!["a".to_owned()]));

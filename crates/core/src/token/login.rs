@@ -110,6 +110,9 @@ impl Active {
     }
     async fn hand_out(&self, token: Token, namespace: &str, warning: Option<String>) -> Result<LoggedIn> {
         let (token, text) = self.tokens.create(token, &self.namespace_suffix(namespace)).await?;
+        if let Some(mounted) = token.origin.as_ref().and_then(|origin| self.mounts.by_uuid(&origin.mount)) {
+            crate::metrics::count_token(&mounted.entry.kind, &mounted.entry.path, &token);
+        }
         if let Some(due) = token.due().filter(|_| token.kind == Kind::Service) {
             self.wake_for(&due);
         }

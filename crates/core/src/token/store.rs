@@ -114,10 +114,7 @@ impl Tokens {
     /// # Errors
     /// When storage fails.
     pub async fn get(&self, key: &str, now: Timestamp) -> Result<Option<(Token, Version)>> {
-        Ok(self
-            .read(&record_key(key))
-            .await?
-            .filter(|(token, _)| token.is_live(now)))
+        Ok(self.read(&record_key(key)).await?.filter(|(token, _)| token.is_live(now)))
     }
     async fn read(&self, key: &str) -> Result<Option<(Token, Version)>> {
         let Some(entry) = self.storage.get(key).await? else { return Ok(None) };

@@ -292,6 +292,7 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
         (Kind::Batch, Some(_)) => return Err(Error::invalid("batch tokens cannot have a custom id")),
         (Kind::Batch, None) => active.tokens.create(token, &suffix).await?,
     };
+    crate::metrics::count_token("token", "auth/token/", &token);
     if let Some(due) = token.due().filter(|_| kind == Kind::Service) {
         active.wake_for(&due);
     }
