@@ -6,6 +6,7 @@ use crate::forwarded::{self, Peer};
 use crate::headers::{handed_on, namespace, text, token, wrap_ttl};
 use crate::parameters::{body, query};
 use crate::path::{Cleaned, clean};
+use crate::traces::Begun;
 use crate::{cors, redact, request_log};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -52,10 +53,16 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
     let mut response = match read(edge, peer, parts, path, payload).await {
         // Dropping the request when its time is over revokes what it may have been given.
         Ok(request) => {
-            match tokio::time::timeout(edge.listener.limits.request_duration, edge.core.handle(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Response::error(500, "context deadline exceeded"),
+            let span = edge.process.traces.as_ref().map(|traces| (traces, Begun::new(edge, &request)));
+            let answer =
+                match tokio::time::timeout(edge.listener.limits.request_duration, edge.core.handle(request)).await {
+                    Ok(answer) => answer,
+                    Err(_) => Response::error(500, "context deadline exceeded"),
+                };
+            if let Some((traces, begun)) = span {
+                traces.ended(begun, answer.status);
             }
+            answer
         }
         Err(refusal) => refusal,
     };

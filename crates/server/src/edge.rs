@@ -1,5 +1,6 @@
 //! What the requests of one listener share.
 use crate::config::{Listener, ResponseHeaders};
+use crate::traces::Traces;
 use hyper::header::HeaderValue;
 use lessor_core::node::Core;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,6 +30,8 @@ pub struct Process {
     pub hostname: Option<HeaderValue>,
     /// The level at which answered requests are logged; `None` is not at all.
     pub requests: Swap<Option<Level>>,
+    /// Where the spans of requests go.
+    pub traces: Option<Traces>,
 }
 
 /// One listener's way into core.

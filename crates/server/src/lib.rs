@@ -30,6 +30,7 @@ mod run;
 mod signals;
 mod telemetry;
 mod tls;
+mod traces;
 
 pub use config::*;
 pub use lessor_core::mount::Factories;

@@ -8,6 +8,7 @@ use crate::options::Options;
 use crate::pid_file::PidFile;
 use crate::signals::{Signals, Told};
 use crate::telemetry::Kept;
+use crate::traces::Traces;
 use crate::{banner, dev_tls, telemetry};
 use hyper::header::HeaderValue;
 use lessor_core::metrics::Figures;
@@ -108,7 +109,9 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
         true => Some(dev::start(&core, &options).await.map_err(ServerError::Start)?),
         false => None,
     };
-    let process = Arc::new(Process { hostname: hostname(&config), requests: Swap::new(log.requests) });
+    let traces = config.telemetry.otlp_endpoint.as_deref().map(Traces::to).transpose().map_err(ServerError::Start)?;
+    let (traces, exporter) = traces.unzip();
+    let process = Arc::new(Process { hostname: hostname(&config), requests: Swap::new(log.requests), traces });
     let listening = listen(&config, &core, &process).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     for one in &listening {
@@ -116,6 +119,9 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     }
     if let Some(kept) = kept {
         tasks.spawn(kept.upkeep(stop.clone()));
+    }
+    if let Some(exporter) = exporter {
+        tasks.spawn(exporter.run(stop.clone()));
     }
     let banner = banner(&listening, &core, authority.as_deref(), dev.as_ref());
     let root_token = dev.map(|dev| dev.token);

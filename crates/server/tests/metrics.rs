@@ -82,7 +82,8 @@ async fn tokens_leases_and_entities_are_counted_behind_the_requests() {
 #[tokio::test]
 async fn creations_mounts_and_the_process_have_figures_and_json_tells_the_spread_of_times() {
     let server = dev("").await;
-    let made = server.ask("POST", "auth/token/create", &[], r#"{"ttl":"15m","type":"batch","policies":["default"]}"#).await;
+    let made =
+        server.ask("POST", "auth/token/create", &[], r#"{"ttl":"15m","type":"batch","policies":["default"]}"#).await;
     assert_eq!(made.status, 200);
     let shown = server.ask("GET", "sys/metrics?format=prometheus", &[], "").await.text;
     let creation = shown.lines().find(|line| line.starts_with("vault_token_creation{") && line.contains("batch"));
