@@ -114,21 +114,17 @@ pub fn count_status(status: u16) {
 
 /// The bucket of a TTL in seconds, as labels name it: the next of a row of round times, and `+Inf` beyond them.
 pub fn ttl_bucket(seconds: u64) -> &'static str {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
     match seconds {
-        0 => "+Inf",
-        ..=MINUTE => "1m",
-        ..=600 => "10m",
-        ..=1200 => "20m",
-        ..=HOUR => "1h",
-        ..=7200 => "2h",
-        ..=DAY => "1d",
-        ..=172_800 => "2d",
-        ..=604_800 => "7d",
-        ..=2_592_000 => "30d",
-        _ => "+Inf",
+        1..=60 => "1m",
+        61..=600 => "10m",
+        601..=1200 => "20m",
+        1201..=3600 => "1h",
+        3601..=7200 => "2h",
+        7201..=86_400 => "1d",
+        86_401..=172_800 => "2d",
+        172_801..=604_800 => "7d",
+        604_801..=2_592_000 => "30d",
+        0 | 2_592_001.. => "+Inf",
     }
 }
 
