@@ -1,4 +1,5 @@
 //! `otlp_endpoint`.
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod support;
 
 use serde_json::Value;
