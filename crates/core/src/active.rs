@@ -9,6 +9,7 @@ use crate::mount::{Mounted, Mounts};
 use crate::namespace::Namespaces;
 use crate::password_policies::StoredPolicies;
 use crate::policy::Policies;
+use crate::quota::Quotas;
 use crate::revocation::Lanes;
 use crate::settings::Settings;
 use crate::token::Tokens;
@@ -39,6 +40,8 @@ pub struct Active {
     pub namespaces: Namespaces,
     /// Entities, aliases and groups.
     pub identity: Identity,
+    /// Quotas.
+    pub quotas: Quotas,
     /// Audit devices.
     pub audit: Audit,
     /// What tokens may do.

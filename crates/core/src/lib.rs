@@ -22,6 +22,7 @@ pub mod node;
 pub mod password_policies;
 mod pipeline;
 pub mod policy;
+pub mod quota;
 pub mod reconcile;
 mod rekey;
 pub mod request;

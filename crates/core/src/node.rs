@@ -9,6 +9,7 @@ use crate::locks::Locks;
 use crate::mount::{Factories, Mounts};
 use crate::namespace::Namespaces;
 use crate::policy::Policies;
+use crate::quota::{LeaseCounts, Quotas};
 use crate::revocation::Lanes;
 use crate::seal::{self, SealConfig, SealKind, SealStore};
 use crate::settings::Settings;
@@ -246,11 +247,13 @@ impl Core {
         let builtin = system::mounts(self);
         let audit = Audit::load(Arc::clone(&storage)).await?;
         audit.declare(&self.declared()).await?;
+        let counts = Arc::new(LeaseCounts::default());
         let active = Arc::new(Active {
             clock: Arc::clone(&parts.clock),
             settings: Arc::clone(&self.settings),
-            leases: Store::new(Arc::clone(&storage)),
-            tokens: Tokens::load(Arc::clone(&storage)).await?,
+            leases: Store::new(Arc::clone(&storage)).counted(Arc::clone(&counts)),
+            tokens: Tokens::load(Arc::clone(&storage)).await?.counted(Arc::clone(&counts)),
+            quotas: Quotas::load(Arc::clone(&storage), counts).await?,
             mounts: Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?,
             audit,
             identity: Identity::new(Arc::clone(&storage), Arc::clone(&parts.clock)),

@@ -11,6 +11,8 @@ use crate::lockout::Suspect;
 use crate::metrics::{InFlight, Timer, count_status};
 use crate::mount::Mounted;
 use crate::node::Core;
+use crate::policy::Decision;
+use crate::quota;
 use crate::request::Request;
 use crate::response::Response;
 use crate::status;
@@ -56,6 +58,32 @@ impl std::convert::From<Error> for Refusal {
 async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, Refusal> {
     place::enter_namespace(active, &mut request)?;
     let place = Place::find(active, &request);
+    let arrives = place.mounted.as_ref().map(|mounted| (&mounted.backend.paths, place.route.as_str()));
+    match quota::admit::admit(active, &request, arrives) {
+        Ok(admission) => {
+            let answer = admitted(active, request, place).await.unwrap_or_else(|Refusal(response)| response);
+            Ok(admission.onto(answer))
+        }
+        Err(refusal) => {
+            if active.quotas.config().enable_rate_limit_audit_logging {
+                let subject = Subject {
+                    request: &request,
+                    token: None,
+                    decision: &Decision::default(),
+                    mount: place.mounted.as_ref().map(|mounted| &mounted.entry),
+                    time: active.now(),
+                    namespace: &active.namespaces.id_of(&request.namespace),
+                    headers: &active.audit.headers,
+                };
+                active.audit.write(|| Line::response(&subject, &refusal)).await?;
+            }
+            Ok(refusal)
+        }
+    }
+}
+
+/// Everything behind the quotas.
+async fn admitted(active: &Arc<Active>, mut request: Request, place: Place) -> Result<Response, Refusal> {
     let open = place.access() == Access::Open;
     let _time = if open { LOGIN.start() } else { REQUEST.start() };
     let session = caller::identify(active, &request, place.access()).await?;

@@ -49,6 +49,8 @@ pub struct Response {
     pub body: Body,
     /// Sent as `Retry-After` on 429, in seconds.
     pub retry_after: Option<u64>,
+    /// More headers, by lower-case name.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// The parts of an enveloped answer; see the HTTP contract's response envelope.
@@ -73,15 +75,15 @@ pub struct Envelope {
 impl Response {
     /// 204.
     pub fn empty() -> Self {
-        Self { status: 204, body: Body::None, retry_after: None }
+        Self { status: 204, body: Body::None, retry_after: None, headers: Vec::new() }
     }
     /// A body without the envelope.
     pub fn bare(status: u16, body: Value) -> Self {
-        Self { status, body: Body::Json(body), retry_after: None }
+        Self { status, body: Body::Json(body), ..Self::empty() }
     }
     /// Bytes as they are.
     pub fn raw(status: u16, raw: Raw) -> Self {
-        Self { status, body: Body::Raw(raw), retry_after: None }
+        Self { status, body: Body::Raw(raw), ..Self::empty() }
     }
     /// `{"errors":[…]}`.
     pub fn error(status: u16, message: impl Into<String>) -> Self {

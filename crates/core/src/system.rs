@@ -13,6 +13,7 @@ mod mfa;
 mod mounts;
 mod namespaces;
 mod policies;
+mod quotas;
 mod reconcile;
 mod rekey;
 mod remount;
@@ -79,6 +80,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         reconcile::declare,
         rekey::declare,
         rotation::declare,
+        quotas::declare,
         ui::declare,
         config::declare,
         metrics::declare,

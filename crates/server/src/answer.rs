@@ -34,6 +34,12 @@ pub fn render(response: Response, head: bool) -> Answer {
     if let Some(seconds) = response.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
+    for (name, value) in response.headers {
+        // Core's headers are numbers; one that cannot be sent is left out.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
     if response.status == 408 {
         // What is left of the body is not waited for.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -109,6 +109,11 @@ impl Active {
             attempts: 0,
             error: None,
         };
+        let _seat = if token.is_root() {
+            None
+        } else {
+            Some(self.leases.counts().seat(&mounted.entry.namespace, &path).await?)
+        };
         let _lock = self.locks.lock(&intent.id).await;
         let pace = self.paces.of(&intent.target());
         pace.wait().await;

@@ -1,6 +1,7 @@
 //! The writes of a lease's life, each one a single atomic batch.
 use super::record::{Intent, Lease};
 use crate::keys::{self, Due, Target};
+use crate::quota::{LeaseCounts, place_of};
 use lessor_engine::{Error, Result};
 use lessor_storage::{Batch, Expect, Storage, Version};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Store {
     storage: Arc<dyn Storage>,
+    counts: Arc<LeaseCounts>,
 }
 
 /// What a due key points at, so that dispatching reads nothing else.
@@ -37,7 +39,16 @@ pub fn read_pointer(value: &[u8]) -> Result<Target> {
 impl Store {
     /// Over the (unsealed) barrier.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self { storage, counts: Arc::default() }
+    }
+    /// Keeps these counts current.
+    #[must_use]
+    pub fn counted(self, counts: Arc<LeaseCounts>) -> Self {
+        Self { counts, ..self }
+    }
+    /// How many leases stand, for the quotas.
+    pub fn counts(&self) -> &LeaseCounts {
+        &self.counts
     }
     /// The storage below.
     pub fn storage(&self) -> &Arc<dyn Storage> {
@@ -83,7 +94,10 @@ impl Store {
         }
         batch.append(remove_intent(intent));
         batch.append(put_lease(lease, Expect::Absent)?);
-        Ok(self.storage.commit(batch).await?)
+        let open = self.counts.open().await;
+        self.storage.commit(batch).await?;
+        open.change(place_of(lease), 1);
+        Ok(())
     }
     /// Forgets an intent: its credential is gone, or was never made.
     ///
@@ -146,7 +160,17 @@ impl Store {
             .delete(keys::irrevocable(&lease.id))
             .delete(lease.due().key())
             .delete(lease.due().waiting_key(&lease.target()));
-        Ok(self.storage.commit(batch).await?)
+        let open = self.counts.open().await;
+        if !open.counts() {
+            return Ok(self.storage.commit(batch).await?);
+        }
+        // Whoever finds the record there is the one that ends it.
+        match self.storage.commit(batch.clone().expect(keys::lease(&lease.id), Expect::Present)).await {
+            Ok(()) => open.change(place_of(lease), -1),
+            Err(lessor_storage::Error::Conflict { .. }) => self.storage.commit(batch).await?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
     /// Moves due keys behind others that wait for the same target; the records stay as they are.
     ///

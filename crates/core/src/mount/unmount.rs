@@ -23,6 +23,7 @@ impl Active {
         self.finish_intents(uuid).await?;
         self.end_rotations(uuid).await?;
         self.remove_below(&mounted.entry.storage_prefix()).await?;
+        self.quotas.forget(&mounted.entry.namespace, &mounted.entry.path).await?;
         self.mounts.remove(uuid).await
     }
 

@@ -21,6 +21,7 @@ impl Active {
         }
         self.remove_below(&keys::namespace(path)).await?;
         self.policies.changed().await?;
+        self.quotas.forget(path, "").await?;
         self.namespaces.remove(path).await
     }
 }

@@ -94,7 +94,8 @@ impl Active {
             self.revoke_tokens_below(&full).await?;
         }
         self.revoke_prefix(&full, How::Wait).await?;
-        self.mounts.move_to(uuid, &to.namespace, &to.path).await
+        self.mounts.move_to(uuid, &to.namespace, &to.path).await?;
+        self.quotas.follow((&from.namespace, &from.path), (&to.namespace, &to.path)).await
     }
 }
 

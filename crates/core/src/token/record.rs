@@ -148,6 +148,10 @@ impl Token {
     pub fn path_key(&self) -> Option<String> {
         self.expires.map(|_| keys::token_path(&format!("{}{}", self.namespace, self.path), &self.key))
     }
+    /// Whether lease quotas count it.
+    pub fn is_leased(&self) -> bool {
+        self.kind == Kind::Service && self.expires.is_some() && !self.is_wrapping()
+    }
     /// Whether it holds a wrapped answer and nothing else.
     pub fn is_wrapping(&self) -> bool {
         self.policies == [WRAPPING_POLICY]

@@ -5,6 +5,7 @@ use super::known::Known;
 use super::record::{Kind, Token, fresh_text, storage_id};
 use crate::keys::{self, Due, DueKind, Target};
 use crate::lease::store::pointer;
+use crate::quota::LeaseCounts;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use lessor_engine::{Error, Result, Secret};
@@ -46,6 +47,7 @@ pub struct Tokens {
     salt: hmac::Key,
     batch: BatchKey,
     known: Known,
+    counts: Arc<LeaseCounts>,
 }
 
 impl Tokens {
@@ -63,7 +65,13 @@ impl Tokens {
             }
         };
         let batch = BatchKey::load(&storage).await?;
-        Ok(Self { storage, salt: hmac::Key::new(hmac::HMAC_SHA256, &bytes), batch, known: Known::default() })
+        let salt = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+        Ok(Self { storage, salt, batch, known: Known::default(), counts: Arc::default() })
+    }
+    /// Keeps these counts current.
+    #[must_use]
+    pub fn counted(self, counts: Arc<LeaseCounts>) -> Self {
+        Self { counts, ..self }
     }
     /// The storage id of a token text.
     pub fn id(&self, text: &str) -> String {
@@ -191,7 +199,13 @@ impl Tokens {
             batch = batch.put(key, Vec::new());
         }
         batch.append(with);
-        match self.storage.commit(batch).await {
+        let _seat = if token.is_leased() { Some(self.counts.seat(&token.namespace, &token.path).await?) } else { None };
+        let open = self.counts.open().await;
+        let made = self.storage.commit(batch).await;
+        if made.is_ok() && token.is_leased() {
+            open.change((&token.namespace, &token.path), 1);
+        }
+        match made {
             Err(lessor_storage::Error::Conflict { key }) if key.ends_with(&token.key) => {
                 Err(Error::invalid("cannot create a token with a duplicate ID"))
             }
@@ -231,8 +245,14 @@ impl Tokens {
             batch = batch.delete(listed);
         }
         batch = batch.put(tombstone(key), serde_json::to_vec(&token)?).put(due.key(), pointer(&target())?);
+        let open = self.counts.open().await;
         match self.storage.commit(batch).await {
-            Ok(()) => Ok(Some(due)),
+            Ok(()) => {
+                if token.is_leased() {
+                    open.change((&token.namespace, &token.path), -1);
+                }
+                Ok(Some(due))
+            }
             Err(lessor_storage::Error::Conflict { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
