@@ -25,6 +25,12 @@ pub fn token_path(path: &str, token: &str) -> String {
     format!("token/path/{path}/{token}")
 }
 
+/// The entities of a namespace, by id; its own slashes are written as `%2F`, so that none lies inside another.
+pub fn entities(namespace: &str) -> String {
+    let name = namespace.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
+    format!("identity/{name}/entity/id/")
+}
+
 /// What belongs to one namespace and to none of its mounts: empty for the root.
 pub fn namespace(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("namespace/{}/", hex::encode(path)) }

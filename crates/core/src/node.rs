@@ -48,6 +48,8 @@ pub struct Core {
     active: RwLock<Option<Unsealed>>,
     declared: RwLock<Vec<Declared>>,
     change: Mutex<Progress>,
+    pub(crate) in_flight: crate::in_flight::InFlight,
+    pub(crate) levels: crate::logs::Levels,
     pub(crate) rekey: Mutex<Option<crate::rekey::Rekey>>,
 }
 
@@ -99,6 +101,8 @@ impl Core {
             active: RwLock::default(),
             declared: RwLock::new(declared),
             change: Mutex::default(),
+            in_flight: crate::in_flight::InFlight::default(),
+            levels: crate::logs::Levels::default(),
             rekey: Mutex::default(),
         })
     }
@@ -269,6 +273,7 @@ impl Core {
             next_due: AtomicI64::new(i64::MAX),
             storage,
         });
+        crate::history::note(&active.storage, &self.settings.version, active.now()).await?;
         active.take_over().await?;
         active.tasks.spawn(Arc::clone(&active).reap());
         active.tasks.spawn(Arc::clone(&active).count_usage());

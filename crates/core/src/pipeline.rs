@@ -33,7 +33,8 @@ impl Core {
             return answer;
         }
         let Ok(active) = self.active() else { return Response::error(503, "Vault is sealed") };
-        let _under_way = InFlight::new();
+        let _counted = InFlight::new();
+        let _under_way = self.in_flight.enter(&request, active.now());
         let response = match serve(&active, request).await {
             Ok(response) => response,
             Err(Refusal(response)) => response,
@@ -150,7 +151,8 @@ async fn run(
     let mounted = place.mounted(request)?;
     let route = &place.route;
     if request.help {
-        return Ok(answer::Done::plain(crate::help::answer(mounted, route, request)));
+        let help = crate::help::answer(active, mounted, route, request);
+        return Ok(answer::Done::plain(help.unwrap_or_else(|| wrapped(404, "unsupported path"))));
     }
     let matched = place.matched.as_ref().ok_or_else(|| Refusal(wrapped(404, "unsupported path")))?;
     let spec = matched.operation(request.operation).ok_or_else(|| Refusal(wrapped(405, "unsupported operation")))?;

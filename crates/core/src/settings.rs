@@ -6,7 +6,9 @@ pub use lockout::Lockouts;
 pub use telemetry::TelemetryConfig;
 
 use crate::audit::Declared;
+use crate::logs::Logs;
 use crate::metrics::Figures;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ pub struct Settings {
     pub telemetry: TelemetryConfig,
     /// Where figures are kept; `None` keeps none.
     pub figures: Option<Arc<dyn Figures>>,
+    /// More of the configuration, without secrets, for `sys/config/state/sanitized`: `listeners`, `api_addr` and the like.
+    pub shown: Map<String, Value>,
+    /// Whoever writes the log; `None` where its levels are fixed.
+    pub logs: Option<Arc<dyn Logs>>,
 }
 
 /// 768 hours, Vault's default and maximum.
@@ -69,6 +75,8 @@ impl Default for Settings {
             audit: Vec::new(),
             telemetry: TelemetryConfig::default(),
             figures: None,
+            shown: Map::new(),
+            logs: None,
         }
     }
 }

@@ -4,14 +4,20 @@ mod audit;
 mod audit_headers;
 mod capabilities;
 mod config;
+mod counters;
 mod cubbyhole;
+mod edition;
 mod keyring;
 mod leases;
 mod locked_users;
+mod loggers;
 mod metrics;
 mod mfa;
 mod mounts;
 mod namespaces;
+mod node_info;
+mod openapi;
+mod plugins;
 mod policies;
 mod quotas;
 mod reconcile;
@@ -19,6 +25,7 @@ mod rekey;
 mod remount;
 mod rotation;
 mod tokens;
+mod tools;
 mod tune;
 mod ui;
 mod wrapping;
@@ -81,6 +88,13 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         rekey::declare,
         rotation::declare,
         quotas::declare,
+        tools::declare,
+        openapi::declare,
+        plugins::declare,
+        loggers::declare,
+        node_info::declare,
+        counters::declare,
+        edition::declare,
         ui::declare,
         config::declare,
         metrics::declare,

@@ -193,6 +193,10 @@ pub trait Factory: Send + Sync {
     fn kind(&self) -> &'static str;
     /// One sentence for people.
     fn description(&self) -> &'static str;
+    /// Names of the plugins it knows platforms by (`postgresql-database-plugin`), where it has any.
+    fn plugins(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
     /// A fresh backend for one mount; `options` are the mount's (`version = "2"`).
     ///
     /// # Errors

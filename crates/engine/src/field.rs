@@ -37,17 +37,16 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// The word help texts use.
+    /// The word help texts use, as Vault's do.
     pub fn word(self) -> &'static str {
         match self {
             Self::String => "string",
-            Self::Integer => "integer",
-            Self::Float => "number",
-            Self::Boolean => "boolean",
+            Self::Integer => "int",
+            Self::Float => "float",
+            Self::Boolean => "bool",
             Self::Duration => "duration (sec)",
-            Self::StringList => "slice",
-            Self::CommaList => "comma-separated string or array",
-            Self::KeyValues => "key-value pairs",
+            Self::StringList | Self::CommaList => "slice",
+            Self::KeyValues => "keypair",
             Self::Object => "map",
             Self::Any => "any",
         }

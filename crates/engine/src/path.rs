@@ -84,6 +84,13 @@ pub struct PathSpec {
     exists: Option<(&'static [FieldSpec], Exists)>,
 }
 
+impl PathSpec {
+    /// Whether the path tells creating from updating.
+    pub fn has_existence_check(&self) -> bool {
+        self.exists.is_some()
+    }
+}
+
 /// Collects the paths of an engine `E`.
 pub struct Paths<E> {
     engine: Arc<E>,
@@ -272,7 +279,7 @@ impl Matched {
     }
     /// Whether the path tells creating from updating.
     pub fn has_existence_check(&self) -> bool {
-        self.spec().exists.is_some()
+        self.spec().has_existence_check()
     }
     /// Whether what the path names is there.
     ///

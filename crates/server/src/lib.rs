@@ -17,6 +17,7 @@ mod headers;
 mod json;
 mod listen;
 mod log_file;
+mod log_levels;
 mod logging;
 mod options;
 mod pace;

@@ -1,7 +1,10 @@
 //! Logs: lines or JSON, to the terminal and a file, from a level on that a reload may change.
 use crate::config::{LogConfig, parse_level};
 use crate::log_file::{LogFile, Rotation};
+use crate::log_levels::LogLevels;
 use crate::options::Options;
+use lessor_core::logs::Logs;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::Level;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -14,12 +17,13 @@ use tracing_subscriber::{Layer, Registry, reload};
 /// The running logs. What is queued is written when it is dropped.
 pub struct Logging {
     level: Option<reload::Handle<Targets, Registry>>,
+    at: Level,
     fixed: bool,
     _writers: Vec<WorkerGuard>,
 }
 
 /// What libraries say below `info` may hold what they carry: headers, statements, frames.
-fn targets(level: Level) -> Targets {
+pub(crate) fn targets(level: Level) -> Targets {
     Targets::new().with_default(level.min(Level::INFO)).with_target("lessor", level)
 }
 
@@ -68,10 +72,11 @@ pub fn start(log: &LogConfig, fixed: bool) -> Result<Logging, String> {
         writers.push(guard);
         layers.push(lines(BoxMakeWriter::new(file), json));
     }
-    let (filter, level) = reload::Layer::new(targets(log.level.unwrap_or(Level::INFO)));
+    let at = log.level.unwrap_or(Level::INFO);
+    let (filter, level) = reload::Layer::new(targets(at));
     // A subscriber that is there already (a test's) stays, and with it its level.
     let started = tracing_subscriber::registry().with(layers.with_filter(filter)).try_init().is_ok();
-    Ok(Logging { level: started.then_some(level), fixed, _writers: writers })
+    Ok(Logging { level: started.then_some(level), at, fixed, _writers: writers })
 }
 
 fn lines(to: BoxMakeWriter, json: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
@@ -80,6 +85,11 @@ fn lines(to: BoxMakeWriter, json: bool) -> Box<dyn Layer<Registry> + Send + Sync
 }
 
 impl Logging {
+    /// The levels that `sys/loggers` sets; `None` where somebody else's log is in use.
+    pub fn levels(&self) -> Option<Arc<dyn Logs>> {
+        let filter = self.level.clone()?;
+        Some(Arc::new(LogLevels::new(self.at, filter)))
+    }
     /// Takes over the level of files that were read again, unless the command line set it.
     pub fn reload(&self, level: Option<Level>) {
         let (Some(handle), false) = (&self.level, self.fixed) else { return };

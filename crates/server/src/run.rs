@@ -11,6 +11,7 @@ use crate::telemetry::Kept;
 use crate::traces::Traces;
 use crate::{banner, dev_tls, telemetry};
 use hyper::header::HeaderValue;
+use lessor_core::logs::Logs;
 use lessor_core::metrics::Figures;
 use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
@@ -18,6 +19,7 @@ use lessor_core::seal::SealKind;
 use lessor_core::settings::Settings;
 use lessor_engine::{Secret, SystemClock};
 use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +104,7 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     }
     let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose().map_err(ServerError::Start)?;
     let kept = telemetry::start(&config.telemetry);
-    let core = core(&config, factories, kept.clone())?;
+    let core = core(&config, factories, kept.clone(), logging.levels())?;
     core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
     // Dev mode is ready before its first client can ask.
     let dev = match options.dev {
@@ -245,7 +247,25 @@ fn dev_certificate(
     Ok((private, Some(folder.join(dev_tls::CA))))
 }
 
-fn core(config: &Config, factories: Factories, kept: Option<Arc<Kept>>) -> Result<Arc<Core>, ServerError> {
+/// What `sys/config/state/sanitized` shows of the configuration beside core's own part.
+fn shown(config: &Config) -> Map<String, Value> {
+    let listener = |listener: &Listener| {
+        let (kind, address) = match &listener.at {
+            Address::Tcp(address) => ("tcp", address.clone()),
+            Address::Unix(socket) => ("unix", socket.path.display().to_string()),
+        };
+        json!({ "type": kind, "config": { "address": address, "tls_disable": listener.tls.is_none() } })
+    };
+    let listeners: Vec<Value> = config.listeners.iter().map(listener).collect();
+    Map::from_iter([("listeners".to_owned(), json!(listeners))])
+}
+
+fn core(
+    config: &Config,
+    factories: Factories,
+    kept: Option<Arc<Kept>>,
+    logs: Option<Arc<dyn Logs>>,
+) -> Result<Arc<Core>, ServerError> {
     let (storage, storage_type) = open_storage(config)?;
     let defaults = Settings::default();
     let settings = Settings {
@@ -262,6 +282,8 @@ fn core(config: &Config, factories: Factories, kept: Option<Arc<Kept>>) -> Resul
         audit: config.audit.clone(),
         telemetry: config.telemetry.clone(),
         figures: kept.map(|kept| kept as Arc<dyn Figures>),
+        shown: shown(config),
+        logs,
         ..Settings::default()
     };
     let seal = match &config.seal {

@@ -39,6 +39,9 @@ impl Factory for DatabaseFactory {
     fn description(&self) -> &'static str {
         "Accounts on databases"
     }
+    fn plugins(&self) -> Vec<&'static str> {
+        self.plugins.iter().map(|plugin| plugin.name()).collect()
+    }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
         let plugins = Arc::clone(&self.plugins);
         let engine = Arc::new(Engine { plugins, connections: Connections::default() });

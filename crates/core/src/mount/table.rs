@@ -73,6 +73,11 @@ impl Table {
             }
         }
     }
+    fn add(&mut self, mounted: Arc<Mounted>) {
+        self.by_uuid.insert(mounted.entry.uuid.clone(), mounted.clone());
+        self.by_accessor.insert(mounted.entry.accessor.clone(), mounted.clone());
+        self.by_path.insert(mounted.entry.full_path(), mounted);
+    }
 }
 
 /// What this build can mount.
@@ -136,9 +141,30 @@ impl Mounts {
             all.push(Arc::new(Mounted::new(entry, backend, gate)));
         }
         for mounted in all {
-            table.by_uuid.insert(mounted.entry.uuid.clone(), mounted.clone());
-            table.by_accessor.insert(mounted.entry.accessor.clone(), mounted.clone());
-            table.by_path.insert(mounted.entry.full_path(), mounted);
+            table.add(mounted);
+        }
+        table.count();
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        Ok(())
+    }
+    /// Makes the backends of some mounts anew, from what is stored.
+    ///
+    /// # Errors
+    /// When an engine refuses its options; then all stay as they were.
+    pub fn renew(&self, picks: impl Fn(&Entry) -> bool) -> Result<()> {
+        let old = self.table();
+        let mut table = Table::default();
+        for mounted in old.by_path.values() {
+            let builtin = self.builtin.iter().any(|builtin| builtin.entry.uuid == mounted.entry.uuid);
+            let fresh = match !builtin && picks(&mounted.entry) {
+                true => {
+                    let backend = self.factories.of(&mounted.entry)?.create(&mounted.entry.options)?;
+                    let (entry, gate) = (mounted.entry.clone(), Arc::clone(&mounted.gate));
+                    Arc::new(Mounted::new(entry, backend, gate))
+                }
+                false => Arc::clone(mounted),
+            };
+            table.add(fresh);
         }
         table.count();
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
@@ -159,7 +185,7 @@ impl Mounts {
     }
     /// The mount that `path` (a request's, within `namespace`) lies in, by its longest prefix.
     pub fn find(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
-        if let Some(builtin) = self.builtin.iter().find(|builtin| path.starts_with(&builtin.entry.path)) {
+        if let Some(builtin) = self.builtin.iter().find(|builtin| format!("{path}/").starts_with(&builtin.entry.path)) {
             return Some(Arc::clone(builtin));
         }
         let table = self.table();
