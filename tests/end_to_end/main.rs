@@ -6,6 +6,7 @@ mod aws;
 mod cli;
 mod differential_engines;
 mod identity;
+mod differential_sys;
 mod kill;
 mod lessor;
 mod policy;

@@ -41,15 +41,25 @@ pub struct Both {
     lessor: Lessor,
     /// Words that are different by nature: in the peer's answers, in Lessor's.
     hidden: Vec<(String, String)>,
+    /// What requests call by a name, `$name`: its name, and what it is at the peer and at Lessor.
+    kept: Vec<(String, String, String)>,
+    /// Fields that chance or the build decide, wherever they stand in an answer.
+    chance: &'static [&'static str],
+    /// Fields that only one of both has, wherever they stand.
+    ignored: &'static [&'static str],
     pairs: usize,
     faults: Vec<String>,
 }
 
 fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+    send_as(address, "root", method, path, body)
+}
+
+fn send_as(address: &str, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let mut curl = Command::new("curl");
-    curl.args(["-s", "-g", "-w", "\n%{http_code}", "-X", method, "-H", "X-Vault-Token: root", "-H"]);
-    curl.arg(format!("Content-Type: {kind}"));
+    curl.args(["-s", "-g", "-w", "\n%{http_code}", "-X", method, "-H"]);
+    curl.arg(format!("X-Vault-Token: {token}")).args(["-H", &format!("Content-Type: {kind}")]);
     if !body.is_empty() {
         curl.args(["-d", body]);
     }
@@ -67,10 +77,37 @@ fn without_vaults(ours: &mut Answer, theirs: &Answer) {
     data.retain(|name, _| known.contains_key(name) || !VAULTS.contains(&name.as_str()));
 }
 
+/// Takes the fields out that are not to be compared.
+fn simplify(value: &mut Value, chance: &[&str], ignored: &[&str]) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, _| !ignored.contains(&name.as_str()));
+            for (name, value) in map.iter_mut() {
+                let set = value.as_str().is_some_and(|text| !text.is_empty()) || value.is_number();
+                if chance.contains(&name.as_str()) && set {
+                    *value = Value::from("<chance>");
+                }
+                simplify(value, chance, ignored);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| simplify(item, chance, ignored)),
+        _ => {}
+    }
+}
+
 impl Both {
     pub async fn start() -> Self {
         let (peer, lessor) = (Peer::start(), Lessor::dev().await);
-        let mut both = Self { peer, lessor, hidden: Vec::new(), pairs: 0, faults: Vec::new() };
+        let mut both = Self {
+            peer,
+            lessor,
+            hidden: Vec::new(),
+            kept: Vec::new(),
+            chance: &[],
+            ignored: &[],
+            pairs: 0,
+            faults: Vec::new(),
+        };
         both.hide("OpenBao CLI, use 'bao", "Vault CLI, use 'vault");
         // The display name of the root token that dev mode is told.
         both.hide("v-token-", "v-root-");
@@ -82,20 +119,53 @@ impl Both {
         self.hidden.push((peer.to_owned(), lessor.to_owned()));
     }
 
+    /// Compares without these fields: those that chance or the build decide, and those that only one of both has.
+    pub fn without(&mut self, chance: &'static [&'static str], ignored: &'static [&'static str]) {
+        (self.chance, self.ignored) = (chance, ignored);
+    }
+
+    /// Asks both and keeps a part of their answers under a name, for requests to come.
+    pub fn keep(&mut self, name: &str, (method, path, body): (&str, &str, &str), pointer: &str) {
+        let (path, body) = (self.filled(path), self.filled(body));
+        let part = |address: &str, path: &str, body: &str| {
+            let (status, answer) = send(address, method, path, body);
+            let part = answer.pointer(pointer).and_then(Value::as_str);
+            part.unwrap_or_else(|| panic!("{method} {path}: {status} {answer} has no {pointer}")).to_owned()
+        };
+        let peer = part(&self.peer.address, &path.0, &body.0);
+        let lessor = part(&self.lessor.address, &path.1, &body.1);
+        self.hidden.push((peer.clone(), lessor.clone()));
+        self.kept.push((format!("${name}"), peer, lessor));
+    }
+
+    /// The text for the peer and for Lessor, with what was kept filled in.
+    fn filled(&self, text: &str) -> (String, String) {
+        let fill = |text: String, (name, peer, lessor): &(String, String, String), ours: bool| {
+            text.replace(name, if ours { lessor } else { peer })
+        };
+        let all = |ours: bool| self.kept.iter().fold(text.to_owned(), |text, kept| fill(text, kept, ours));
+        (all(false), all(true))
+    }
+
     /// A request to each of them.
     fn ask(&mut self, (method, path): (&str, &str), peer: &str, lessor: &str) -> (Answer, Answer) {
         self.pairs += 1;
-        let answer = |address: &str, body: &str, hidden: &dyn Fn(&str) -> String| {
-            let (status, body) = send(address, method, path, body);
+        let (token, path) = path.split_once(" as ").map_or(("root", path), |(path, token)| (token, path));
+        let (paths, tokens) = (self.filled(path), self.filled(token));
+        let (peer, lessor) = (self.filled(peer).0, self.filled(lessor).1);
+        let answer = |address: &str, (token, path, body): (&str, &str, &str), hidden: &dyn Fn(&str) -> String| {
+            let (status, body) = send_as(address, token, method, path, body);
             let text = hidden(&body.to_string());
-            Answer { status, body: normal(serde_json::from_str(&text).unwrap()) }
+            let mut body = normal(serde_json::from_str(&text).unwrap());
+            simplify(&mut body, self.chance, self.ignored);
+            Answer { status, body }
         };
         let without_peers =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (p, _)| text.replace(p, "v-hidden-"));
         let without_ours =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (_, l)| text.replace(l, "v-hidden-"));
-        let theirs = answer(&self.peer.address, peer, &without_peers);
-        let mut ours = answer(&self.lessor.address, lessor, &without_ours);
+        let theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &without_peers);
+        let mut ours = answer(&self.lessor.address, (&tokens.1, &paths.1, &lessor), &without_ours);
         without_vaults(&mut ours, &theirs);
         (theirs, ours)
     }
@@ -136,7 +206,7 @@ impl Both {
         }
     }
 
-    /// Every line is `METHOD path [body]`, and where they differ on purpose `~~ difference ~~ status ~~ text` of
+    /// Every line is `METHOD path [body]` (or `METHOD path @$token [body]`, with a token that was kept), and where they differ on purpose `~~ difference ~~ status ~~ text` of
     /// Lessor's answer after it.
     pub fn all(&mut self, requests: &str) {
         for line in requests.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -144,6 +214,11 @@ impl Both {
             let mut words = parts[0].splitn(3, ' ');
             let mut word = || words.next().unwrap_or_default();
             let (method, path, body) = (word(), word(), word());
+            let (token, body) = match body.strip_prefix('@') {
+                Some(rest) => rest.split_once(' ').unwrap_or((rest, "")),
+                None => ("root", body),
+            };
+            let path = &format!("{path} as {token}");
             match parts.as_slice() {
                 [_] => self.same(method, path, body),
                 [_, difference, status, text] => {
