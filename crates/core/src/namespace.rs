@@ -5,7 +5,7 @@ pub mod table;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub use table::Namespaces;
+pub use table::{Namespaces, is_reserved};
 
 /// One namespace; the root is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

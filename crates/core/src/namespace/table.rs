@@ -163,10 +163,15 @@ fn fresh_id() -> String {
     (0..6).map(|_| char::from(BASE62[random.random_range(0..62)])).collect()
 }
 
+/// Whether no namespace may have that name, with or without its slash.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name.trim_end_matches('/'))
+}
+
 fn check_name(path: &str) -> Result<()> {
     let name = path[parent(path).len()..].trim_end_matches('/');
-    if RESERVED.contains(&name) {
-        return Err(Error::invalid(format!("{name:?} is a reserved path and cannot be used as a namespace name")));
+    if is_reserved(name) {
+        return Err(Error::invalid(format!("\"{name}/\" is a reserved path and cannot be used as a namespace name")));
     }
     let fits = !name.is_empty() && name != "." && name != ".." && name.chars().all(|c| !c.is_control() && c != ' ');
     let text = || Error::invalid(format!("'{name}' is no namespace name: use letters, digits, '-' and '_'"));

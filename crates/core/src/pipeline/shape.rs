@@ -19,27 +19,37 @@ pub fn refused(error: &Error) -> Response {
     }
 }
 
-const INJECTED: [&str; 14] = [
+const INJECTED: [&str; 17] = [
     "sys/audit",
     "sys/audit-hash",
     "sys/auth",
     "sys/capabilities",
+    "sys/capabilities-accessor",
+    "sys/capabilities-self",
     "sys/config/auditing/request-headers",
     "sys/config/cors",
     "sys/ha-status",
     "sys/key-status",
     "sys/mounts",
     "sys/policy",
-    "sys/rekey",
+    "sys/rekey/backup",
+    "sys/rekey/recovery-key-backup",
     "sys/remount",
     "sys/rotate",
     "sys/wrapping/wrap",
 ];
 
+/// Those of them for which that is true of every path below too.
+const BELOW: [&str; 6] =
+    ["sys/audit", "sys/audit-hash", "sys/auth", "sys/config/auditing/request-headers", "sys/mounts", "sys/policy"];
+
 /// Old clients read some answers of `sys/` at the top level; see the HTTP contract.
 pub fn inject_data(path: &str, response: &mut Response) {
-    let at =
-        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']));
+    let at = |prefix: &str| match path.strip_prefix(prefix) {
+        Some("") => true,
+        Some(rest) => rest.starts_with('/') && BELOW.contains(&prefix),
+        None => false,
+    };
     if response.status != 200 || !path.starts_with("sys/") || !INJECTED.iter().any(|prefix| at(prefix)) {
         return;
     }

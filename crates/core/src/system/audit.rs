@@ -83,6 +83,6 @@ async fn hash(system: Arc<System>, _: Context, hash: Hash) -> Result<Reply> {
     }
     let path = folder(&hash.path);
     let hash = system.active()?.audit.hash(&path, &hash.input);
-    let hash = hash.ok_or_else(|| Error::invalid(format!("unknown audit backend: \"{path}\"")))?;
+    let hash = hash.ok_or_else(|| Error::invalid(format!("unknown audit backend \"{path}\"")))?;
     Ok(Reply::data(json!({ "hash": hash })))
 }

@@ -360,8 +360,7 @@ async fn tidy(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
             Err(error) => tracing::error!(%error, "tidying leases failed"),
         }
     });
-    let text =
-        "Tidy operation successfully started. Any information from the operation will be printed to the server logs.";
+    let text = "Tidy operation successfully started. Any information from the operation will be printed to Vault's server logs.";
     Ok(Reply::empty().status(202).warn(text))
 }
 

@@ -52,12 +52,14 @@ struct Write {
 async fn list(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
     let all = system.active()?.mounts.of(&cx.namespace);
     let shown = all.iter().filter(|mounted| !mounted.entry.is_auth());
-    Ok(Reply::data(Value::Object(shown.map(|m| (m.entry.path.clone(), tune::show(&m.entry))).collect())))
+    Ok(Reply::data(Value::Object(shown.map(|m| (m.entry.path.clone(), tune::show(&cx.namespace, &m.entry))).collect())))
 }
 
 async fn list_auth(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
     let all = system.active()?.mounts.of(&cx.namespace);
-    let shown = all.iter().filter_map(|m| Some((m.entry.path.strip_prefix("auth/")?.to_owned(), tune::show(&m.entry))));
+    let shown = all
+        .iter()
+        .filter_map(|m| Some((m.entry.path.strip_prefix("auth/")?.to_owned(), tune::show(&cx.namespace, &m.entry))));
     Ok(Reply::data(Value::Object(shown.collect())))
 }
 
@@ -68,7 +70,7 @@ async fn read(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
     let path = folder(&at.path);
     let mounted = system.active()?.mounts.at(&cx.namespace, &path);
     let mounted = mounted.ok_or_else(|| Error::invalid(format!("No secret engine mount at {path}")))?;
-    Ok(Reply::data(tune::show(&mounted.entry)))
+    Ok(Reply::data(tune::show(&cx.namespace, &mounted.entry)))
 }
 
 async fn read_auth(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
@@ -78,16 +80,23 @@ async fn read_auth(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
     let path = folder(&at.path);
     let mounted = system.active()?.mounts.at(&cx.namespace, &format!("auth/{path}"));
     let mounted = mounted.ok_or_else(|| Error::invalid(format!("No auth engine at {path}")))?;
-    Ok(Reply::data(tune::show(&mounted.entry)))
+    Ok(Reply::data(tune::show(&cx.namespace, &mounted.entry)))
 }
 
 async fn write(system: Arc<System>, cx: Context, write: Write) -> Result<Reply> {
     let path = write.path.clone();
+    let at = folder(&path);
+    if at.starts_with("auth/") && !path.ends_with("/tune") {
+        return Err(Error::invalid(format!("cannot mount \"{at}\"")));
+    }
     mount_or_tune(&system, &cx, &path, write).await
 }
 
 async fn write_auth(system: Arc<System>, cx: Context, write: Write) -> Result<Reply> {
     let path = format!("auth/{}", write.path);
+    if folder(&path) == "auth/token/" {
+        return Err(Error::invalid("path is already in use at token/"));
+    }
     mount_or_tune(&system, &cx, &path, write).await
 }
 
@@ -122,7 +131,9 @@ async fn mount(system: &System, namespace: &str, path: &str, mut write: Write) -
     (entry.local, entry.seal_wrap) = (write.local, write.seal_wrap);
     entry.external_entropy_access = write.external_entropy_access;
     let active = system.active()?;
-    tune::Tune::parse(&mut write.config.0)?.apply(&mut entry, active.settings.max_ttl.as_secs())?;
+    let tune = tune::Tune::parse(&mut write.config.0)?;
+    tune.check_new()?;
+    tune.apply(&mut entry, active.settings.max_ttl.as_secs())?;
     if active.namespaces.at(&entry.full_path()).is_some() {
         return Err(Error::invalid(format!("path is already in use at {}: a namespace is there", entry.path)));
     }

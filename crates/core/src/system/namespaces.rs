@@ -65,8 +65,12 @@ struct Write {
 async fn write(system: Arc<System>, cx: Context, write: Write) -> Result<Reply> {
     let active = system.active()?;
     let path = format!("{}{}", cx.namespace, folder(&write.path));
-    if active.mounts.at(&cx.namespace, &folder(&write.path)).is_some() {
-        return Err(Error::invalid(format!("existing mount at {}", folder(&write.path))));
+    let name = folder(&write.path);
+    if name.trim_end_matches('/').contains('/') {
+        return Err(Error::invalid("namespace name cannot contain /"));
+    }
+    if !crate::namespace::is_reserved(&name) && active.mounts.at(&cx.namespace, &name).is_some() {
+        return Err(Error::invalid(format!("new namespace conflicts with existing mount: {name}")));
     }
     let namespace = active.namespaces.create(&path, write.custom_metadata.0).await?;
     Ok(Reply::data(show(&namespace, &cx.namespace)))

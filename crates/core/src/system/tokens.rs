@@ -65,7 +65,7 @@ struct OfAccessor {
 
 async fn by_accessor(system: &System, cx: &Context, accessor: &str) -> Result<Option<(Token, Version)>> {
     if accessor.is_empty() {
-        return Err(Error::invalid("missing accessor"));
+        return Err(Error::invalid(multi("missing accessor")));
     }
     let active = system.active()?;
     let found = active.tokens.by_accessor(accessor, active.now()).await?;
@@ -73,7 +73,12 @@ async fn by_accessor(system: &System, cx: &Context, accessor: &str) -> Result<Op
 }
 
 fn invalid_accessor() -> Error {
-    Error::invalid("invalid accessor")
+    Error::invalid(multi("invalid accessor"))
+}
+
+/// Go's multi-error, in which these texts reach clients.
+fn multi(text: &str) -> String {
+    format!("1 error occurred:\n\t* {text}\n\n")
 }
 
 async fn lookup_accessor(system: Arc<System>, cx: Context, of: OfAccessor) -> Result<Reply> {
@@ -127,13 +132,13 @@ async fn revoke_accessor(system: Arc<System>, cx: Context, of: OfAccessor) -> Re
 
 async fn revoke_orphan(system: Arc<System>, cx: Context, given: Given) -> Result<Reply> {
     if given.token.is_empty() {
-        return Err(Error::invalid("token parameter is required"));
+        return Err(Error::invalid("missing token ID"));
     }
-    if let Some(found) = find(&system, &cx, &given.token).await? {
-        if found.token.kind == Kind::Batch {
-            return Err(Error::invalid("batch tokens cannot be revoked"));
-        }
-        system.active()?.revoke_orphan(&found.token.key).await?;
+    let found = find(&system, &cx, &given.token).await?;
+    let found = found.ok_or_else(|| Error::invalid("token to revoke not found"))?;
+    if found.token.kind == Kind::Batch {
+        return Err(Error::invalid("batch tokens cannot be revoked"));
     }
+    system.active()?.revoke_orphan(&found.token.key).await?;
     Ok(Reply::empty())
 }

@@ -65,6 +65,22 @@ fn ttl(text: Option<&str>, name: &'static str) -> Result<Option<u64>> {
 }
 
 impl Tune {
+    /// Refuses a new mount whose two TTLs contradict each other.
+    ///
+    /// # Errors
+    /// When both are given and the default is the longer one.
+    pub(super) fn check_new(&self) -> Result<()> {
+        let default = ttl(self.default_lease_ttl.as_deref(), "default_lease_ttl")?;
+        let max = ttl(self.max_lease_ttl.as_deref(), "max_lease_ttl")?.filter(|max| *max > 0);
+        let longer = default.zip(max).is_some_and(|(default, max)| default > max);
+        let text = "given default lease TTL greater than given max lease TTL";
+        if longer { Err(Error::invalid(text)) } else { Ok(()) }
+    }
+    /// The first TTL that is given, by name.
+    fn given_ttl(&self) -> Option<&'static str> {
+        let ttls = [("default_lease_ttl", &self.default_lease_ttl), ("max_lease_ttl", &self.max_lease_ttl)];
+        ttls.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
+    }
     /// Puts the values into `entry`; `max` is the system's bound of lease TTLs in seconds.
     ///
     /// # Errors
@@ -147,7 +163,9 @@ fn lockout_config(mut sent: Object, old: Option<LockoutConfig>) -> Result<Lockou
 }
 
 /// A mount as lists show it: TTLs as they were set, 0 for the system's.
-pub(super) fn show(entry: &Entry) -> Value {
+pub(super) fn show(namespace: &str, entry: &Entry) -> Value {
+    let everywhere = matches!(entry.kind.as_str(), "system" | "identity" | "cubbyhole" | "token");
+    let kind = if everywhere && !namespace.is_empty() { format!("ns_{}", entry.kind) } else { entry.kind.clone() };
     let config = &entry.config;
     let mut shown = Map::from_iter([
         ("default_lease_ttl".to_owned(), json!(config.default_lease_ttl)),
@@ -167,13 +185,13 @@ pub(super) fn show(entry: &Entry) -> Value {
         "deprecation_status": "supported",
         "description": entry.description,
         "external_entropy_access": entry.external_entropy_access,
-        "local": entry.local,
+        "local": entry.local || entry.kind == "cubbyhole",
         "options": if entry.options.is_empty() { Value::Null } else { json!(entry.options) },
         "plugin_version": "",
         "running_plugin_version": concat!("v", env!("CARGO_PKG_VERSION"), "+builtin"),
         "running_sha256": "",
         "seal_wrap": entry.seal_wrap,
-        "type": entry.kind,
+        "type": kind,
         "uuid": entry.uuid,
     })
 }
@@ -256,7 +274,8 @@ pub(super) async fn write(
         return Err(Error::invalid(format!("tune of path \"{path}\" failed: no mount entry found")));
     };
     if matches!(path.as_str(), "sys/" | "cubbyhole/" | "identity/" | "auth/token/") {
-        return Err(Error::invalid(format!("cannot tune {path}")));
+        let parameter = tune.given_ttl().map(|name| format!("parameter {name} of ")).unwrap_or_default();
+        return Err(Error::invalid(format!("cannot tune {parameter}{path}")));
     }
     let mut entry = mounted.entry.clone();
     tune.apply(&mut entry, active.settings.max_ttl.as_secs())?;

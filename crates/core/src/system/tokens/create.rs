@@ -82,7 +82,7 @@ fn parse(text: &str, name: &str) -> Result<Duration> {
     if text.starts_with('-') {
         return Err(Error::invalid(format!("{name} must be positive")));
     }
-    duration::parse(text).map_err(|_| Error::invalid(format!("{name}: time: invalid duration \"{text}\"")))
+    duration::parse(text).map_err(|_| Error::invalid(format!("time: invalid duration \"{text}\"")))
 }
 
 fn display_name(asked: &str) -> String {
@@ -163,7 +163,7 @@ struct Limits {
 }
 
 fn limits(create: &Create, role: Option<&Role>) -> Result<Limits> {
-    let num_uses = u64::try_from(create.num_uses).map_err(|_| Error::invalid("num_uses must be positive"))?;
+    let num_uses = u64::try_from(create.num_uses).map_err(|_| Error::invalid("number of uses cannot be negative"))?;
     let mut limits = Limits {
         explicit_max: parse(&create.explicit_max_ttl, "explicit_max_ttl")?.as_secs(),
         period: parse(&create.period, "period")?.as_secs(),
@@ -211,6 +211,9 @@ fn check_id(create: &Create, cx: &Context) -> Result<Option<Secret>> {
     }
     if !cx.namespace.is_empty() {
         return Err(Error::invalid("token IDs can only be manually specified in the root namespace"));
+    }
+    if id.starts_with("s.") {
+        return Err(Error::invalid("custom token ID cannot have the 's.' prefix"));
     }
     if id.contains('.') {
         return Err(Error::invalid("custom token ID cannot have a '.' in the value"));

@@ -4,7 +4,6 @@ use super::roles::read_role;
 use super::{by_accessor, find, invalid_accessor};
 use crate::identity::LoginAt;
 use crate::lease::ttl::{Bounds, Ttl, effective};
-use crate::pipeline::token_text;
 use crate::token::login::login_at;
 use crate::token::record::Origin;
 use crate::token::store::Found;
@@ -23,7 +22,7 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
 
 #[derive(Params)]
 struct Renew {
-    /// The token; the caller's own where it is left out.
+    /// The token.
     #[param(secret)]
     token: Secret,
     /// How much longer from now; 0 for the TTL it was made with.
@@ -31,7 +30,10 @@ struct Renew {
 }
 
 async fn renew(system: Arc<System>, cx: Context, asked: Renew) -> Result<Reply> {
-    let text = token_text(&asked.token, &cx.caller);
+    if asked.token.is_empty() {
+        return Err(Error::invalid("missing token ID"));
+    }
+    let text = asked.token;
     let found = find(&system, &cx, &text).await?.ok_or_else(|| Error::invalid("token not found"))?;
     extend(&system, &cx, found, asked.increment, text.expose()).await
 }

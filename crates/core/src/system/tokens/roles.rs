@@ -40,6 +40,13 @@ fn matches(globs: &[String], name: &str) -> bool {
     globs.iter().any(|glob| crate::glob::matches(glob, name))
 }
 
+/// At least three characters, a word's at both ends.
+fn is_suffix(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let ends = text.starts_with(word) && text.ends_with(word);
+    text.len() > 2 && ends && text.chars().all(|c| word(c) || c == '-' || c == '.')
+}
+
 impl Role {
     /// Whether the role has rules of its own about policies.
     pub(super) fn names_policies(&self) -> bool {
@@ -111,15 +118,11 @@ impl Role {
             let text = "'token_type' cannot be 'batch' when role is set to generate non-orphan tokens";
             return Err(Error::invalid(text));
         }
-        let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if !self.path_suffix.chars().all(inner) || self.path_suffix.starts_with('-') || self.path_suffix.ends_with('-')
-        {
-            return Err(Error::invalid(format!(
-                "given role path suffix contains invalid characters; must match \\w[\\w-]+\\w: '{}'",
-                self.path_suffix
-            )));
+        if self.path_suffix.is_empty() || is_suffix(&self.path_suffix) {
+            return Ok(());
         }
-        Ok(())
+        let text = "given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w";
+        Err(Error::invalid(text))
     }
 }
 
