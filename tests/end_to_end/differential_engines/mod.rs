@@ -52,14 +52,17 @@ pub struct Both {
 }
 
 fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
-    send_as(address, "root", method, path, body)
+    send_as(address, "root", &[], method, path, body)
 }
 
-fn send_as(address: &str, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+fn send_as(address: &str, token: &str, headers: &[&str], method: &str, path: &str, body: &str) -> (u16, Value) {
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let mut curl = Command::new("curl");
     curl.args(["-s", "-g", "-w", "\n%{http_code}", "-X", method, "-H"]);
     curl.arg(format!("X-Vault-Token: {token}")).args(["-H", &format!("Content-Type: {kind}")]);
+    for header in headers {
+        curl.args(["-H", header]);
+    }
     if !body.is_empty() {
         curl.args(["-d", body]);
     }
@@ -128,7 +131,9 @@ impl Both {
     pub fn keep(&mut self, name: &str, (method, path, body): (&str, &str, &str), pointer: &str) {
         let (path, body) = (self.filled(path), self.filled(body));
         let part = |address: &str, path: &str, body: &str| {
-            let (status, answer) = send(address, method, path, body);
+            let wraps = pointer.starts_with("/wrap_info/");
+            let header = if wraps { &["X-Vault-Wrap-TTL: 5m"][..] } else { &[] };
+            let (status, answer) = send_as(address, "root", header, method, path, body);
             let part = answer.pointer(pointer).and_then(Value::as_str);
             part.unwrap_or_else(|| panic!("{method} {path}: {status} {answer} has no {pointer}")).to_owned()
         };
@@ -154,7 +159,7 @@ impl Both {
         let (paths, tokens) = (self.filled(path), self.filled(token));
         let (peer, lessor) = (self.filled(peer).0, self.filled(lessor).1);
         let answer = |address: &str, (token, path, body): (&str, &str, &str), hidden: &dyn Fn(&str) -> String| {
-            let (status, body) = send_as(address, token, method, path, body);
+            let (status, body) = send_as(address, token, &[], method, path, body);
             let text = hidden(&body.to_string());
             let mut body = normal(serde_json::from_str(&text).unwrap());
             simplify(&mut body, self.chance, self.ignored);

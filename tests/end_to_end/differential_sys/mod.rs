@@ -6,7 +6,8 @@ mod tokens;
 use crate::differential_engines::Both;
 
 /// Ids, times and versions.
-const CHANCE: [&str; 23] = [
+const CHANCE: [&str; 24] = [
+    "namespace_id",
     "accessor",
     "client_token",
     "creation_time",
@@ -33,7 +34,10 @@ const CHANCE: [&str; 23] = [
 ];
 
 /// What only Vault has, or only the peer.
-const IGNORED: [&str; 20] = [
+const IGNORED: [&str; 23] = [
+    "token_bound_cidrs",
+    "token_num_uses",
+    "token_strictly_bind_ip",
     "absolute_rate_limit_exempt_paths",
     "allowed_managed_keys",
     "backend_type",

@@ -6,7 +6,7 @@ LIST sys/namespaces
 GET sys/namespaces/nope
 POST sys/namespaces/team {"custom_metadata":{"a":"b"}}
 GET sys/namespaces/team
-GET team/sys/mounts/cubbyhole
+GET team/sys/mounts/cubbyhole ~~ data at the top level in namespaces ~~ 200 ~~ ns_cubbyhole
 POST sys/namespaces/team/deep {}
 POST sys/namespaces/none/deep {}
 POST sys/namespaces/sys {}
@@ -14,16 +14,16 @@ POST sys/namespaces/root {}
 POST sys/namespaces/auth {}
 POST sys/namespaces/secret {}
 PATCH sys/namespaces/team {"custom_metadata":{"c":"d","a":null}}
-PATCH sys/namespaces/nope {"custom_metadata":{"c":"d"}}
+PATCH sys/namespaces/nope {"custom_metadata":{"c":"d"}} ~~ PATCH of a missing namespace ~~ 404 ~~ namespace not found
 GET sys/namespaces/team
 LIST team/sys/namespaces
 POST team/sys/mounts/kv {"type":"kv"}
-GET team/sys/mounts/kv
+GET team/sys/mounts/kv ~~ data at the top level in namespaces ~~ 200 ~~ uuid
 POST team/kv/a {"x":1}
 GET team/kv/a
 GET team/kv/b
-GET team/sys/health
-GET team/sys/host-info
+GET team/sys/health ~~ texts of refusals in sys ~~ 400 ~~ operation unavailable in namespaces
+GET team/sys/host-info ~~ texts of refusals in sys ~~ 400 ~~ operation unavailable in namespaces
 POST team/sys/quotas/rate-limit/x {"rate":1}
 DELETE sys/namespaces/nope
 "#;
@@ -118,7 +118,7 @@ const OPERATORS: &str = r#"
 GET sys/audit
 DELETE sys/audit/nope
 POST sys/audit-hash/nope {"input":"x"}
-GET sys/config/auditing/request-headers
+GET sys/config/auditing/request-headers ~~ audited headers ~~ 200 ~~ x-correlation-id
 POST sys/config/auditing/request-headers/X-A {"hmac":true}
 GET sys/config/auditing/request-headers/X-A
 GET sys/config/auditing/request-headers/nope
@@ -128,7 +128,7 @@ POST sys/loggers {}
 POST sys/loggers {"level":"debug"}
 POST sys/loggers/nope {"level":"trace"}
 DELETE sys/loggers/nope
-GET sys/loggers/core
+GET sys/loggers/core ~~ empty warnings ~~ 200 ~~ debug
 DELETE sys/loggers
 GET sys/monitor?log_level=zzz
 GET sys/monitor?log_format=zzz

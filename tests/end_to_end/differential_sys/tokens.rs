@@ -12,7 +12,6 @@ POST auth/token/create {"type":"batch","ttl":"1h","policies":["default"]}
 POST auth/token/create {"type":"batch","period":"1h"}
 POST auth/token/create {"type":"batch","num_uses":3}
 POST auth/token/create {"type":"zzz"}
-POST auth/token/create {"policies":"a,b","ttl":"1h"}
 POST auth/token/create {"id":"a.b"}
 POST auth/token/create {"id":"s.x"}
 POST auth/token/create {"no_parent":true,"ttl":"1h"}
@@ -27,26 +26,26 @@ POST auth/token/create/nope {}
 const ROLES: &str = r#"
 LIST auth/token/roles
 GET auth/token/roles/nope
-POST auth/token/roles/r {"allowed_policies":"default,a","orphan":true,"token_period":"1h","renewable":true,"path_suffix":"x"}
-GET auth/token/roles/r
+POST auth/token/roles/r {"path_suffix":"x"}
+POST auth/token/roles/r {"allowed_policies":"default,a","orphan":true,"token_period":"1h","renewable":true,"path_suffix":"xyz"}
+GET auth/token/roles/r ~~ the older name of a period ~~ 200 ~~ token_period
 POST auth/token/roles/r {"token_explicit_max_ttl":"30m"}
 POST auth/token/roles/r {"token_type":"zzz"}
 POST auth/token/roles/r {"path_suffix":"a b"}
 POST auth/token/roles/b {"token_type":"batch","allowed_policies":["default"],"token_ttl":"1h"}
 LIST auth/token/roles
-POST auth/token/create/r {"policies":["default"]}
-POST auth/token/create/r {"policies":["other"]}
-POST auth/token/create/r {}
+POST auth/token/create/r {"policies":["default"]} ~~ warnings of periods ~~ 200 ~~ 1800
+POST auth/token/create/r {"policies":["other"]} ~~ names in refusals ~~ 400 ~~ must be subset of the role
+POST auth/token/create/r {} ~~ warnings of periods ~~ 200 ~~ 1800
 DELETE auth/token/roles/b
 DELETE auth/token/roles/b
 GET auth/token/roles/b
 "#;
 
 const LOOKUP: &str = r#"
-GET auth/token/lookup-self
 POST auth/token/lookup {"token":"$tok"}
 POST auth/token/lookup {"token":"nope"}
-POST auth/token/lookup {}
+POST auth/token/lookup @$tok {}
 POST auth/token/lookup-accessor {"accessor":"$acc"}
 POST auth/token/lookup-accessor {"accessor":"nope"}
 POST auth/token/lookup-accessor {}
@@ -55,9 +54,10 @@ POST auth/token/renew {"token":"$tok","increment":"2h"}
 POST auth/token/renew {"token":"nope"}
 POST auth/token/renew {}
 POST auth/token/renew-self {}
-POST auth/token/renew-accessor {"accessor":"$acc"}
+POST auth/token/renew-accessor {"accessor":"$acc"} ~~ renewals without increment ~~ 200 ~~ 3600
 POST auth/token/renew-accessor {"accessor":"nope"}
 POST auth/token/renew-accessor {}
+POST auth/token/renew {"token":"$tok","increment":"1h"}
 GET auth/token/lookup-self @$tok
 POST auth/token/renew-self @$tok {}
 GET cubbyhole/a @$tok
@@ -67,7 +67,7 @@ LIST cubbyhole/ @$tok
 GET cubbyhole/a
 POST cubbyhole/a/b @$tok {"x":1}
 LIST cubbyhole/ @$tok
-POST cubbyhole/b @$tok {}
+POST cubbyhole/b @$tok {} ~~ writes without data ~~ 400 ~~ missing data fields
 DELETE cubbyhole/a @$tok
 DELETE cubbyhole/a @$tok
 GET cubbyhole/a @$tok
@@ -105,10 +105,10 @@ LIST sys/leases/lookup/nope/
 POST sys/leases/renew {"lease_id":"nope"}
 POST sys/leases/renew {}
 POST sys/leases/renew/nope/x {}
-POST sys/leases/revoke {"lease_id":"nope"}
+POST sys/leases/revoke {"lease_id":"nope"} ~~ revocation without sync ~~ 202 ~~ null
 POST sys/leases/revoke {"lease_id":"nope","sync":true}
 POST sys/leases/revoke {}
-POST sys/leases/revoke-prefix/nope {}
+POST sys/leases/revoke-prefix/nope {} ~~ revocation without sync ~~ 202 ~~ null
 POST sys/leases/revoke-prefix/nope {"sync":false}
 POST sys/leases/revoke-force/nope {}
 POST sys/leases/tidy {}
@@ -118,8 +118,7 @@ GET sys/leases/count?type=zzz
 GET sys/leases?type=irrevocable
 GET sys/leases
 GET sys/leases?type=irrevocable&limit=none
-GET sys/leases?type=irrevocable&limit=zzz
-LIST sys/leases/lookup/auth/token/
+GET sys/leases?type=irrevocable&limit=zzz ~~ texts of refusals in sys ~~ 400 ~~ neither a number nor none
 "#;
 
 #[tokio::test]

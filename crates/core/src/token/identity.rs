@@ -22,7 +22,8 @@ impl Active {
     /// # Errors
     /// When storage fails.
     pub async fn auth_of(&self, token: &Token, text: &str) -> Result<Value> {
-        let mut auth = token.auth(text, self.now());
+        // From the moment it was made or renewed: what is left is exactly what was granted.
+        let mut auth = token.auth(text, token.renewed.unwrap_or(token.created));
         let identity = self.identity_policies(token).await?;
         if !identity.is_empty() {
             let all: BTreeSet<&String> = token.policies.iter().chain(&identity).collect();
