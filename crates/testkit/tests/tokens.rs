@@ -64,7 +64,7 @@ async fn a_token_role_decides_policies_kind_and_limits() {
     node.write(
         "auth/token/roles/App",
         json!({ "allowed_policies": ["p1", "p2"], "allowed_policies_glob": "x-*", "disallowed_policies": "p9",
-                "orphan": true, "path_suffix": "v1", "token_explicit_max_ttl": 3600, "renewable": false }),
+                "orphan": true, "path_suffix": "v1.0", "token_explicit_max_ttl": 3600, "renewable": false }),
     )
     .await;
     let read = node.read("auth/token/roles/app").await["data"].clone();
@@ -75,12 +75,12 @@ async fn a_token_role_decides_policies_kind_and_limits() {
     assert_eq!((&made["auth"]["orphan"], &made["auth"]["renewable"]), (&json!(true), &json!(false)));
     assert!(made["warnings"][0].as_str().unwrap().contains("using the lesser value of 1800 seconds"));
     let lookup = node.write("auth/token/lookup", json!({ "token": text(&made["auth"]) })).await;
-    assert_eq!((&lookup["data"]["path"], &lookup["data"]["role"]), (&json!("auth/token/create/app/v1"), &json!("app")));
+    assert_eq!((&lookup["data"]["path"], &lookup["data"]["role"]), (&json!("auth/token/create/app/v1.0"), &json!("app")));
     let refused = node.ask(Update, "auth/token/create/app", json!({ "policies": "p3" })).await;
     assert!(error(&refused).contains("must be subset of the role's allowed policies"), "{}", error(&refused));
     assert_eq!(node.ask(Update, "auth/token/create/app", json!({ "policies": "x-1" })).await.status, 200);
     assert!(error(&node.ask(Update, "auth/token/create/nope", json!({})).await).contains("unknown role nope"));
-    node.ask(Update, "sys/leases/revoke-prefix/auth/token/create/app/v1", json!({ "sync": true })).await;
+    node.ask(Update, "sys/leases/revoke-prefix/auth/token/create/app/v1.0", json!({ "sync": true })).await;
     let gone = node.ask(Update, "auth/token/lookup", json!({ "token": text(&made["auth"]) })).await;
     assert_eq!(gone.status, 403);
 }
