@@ -12,8 +12,11 @@ fn folder() -> std::path::PathBuf {
 /// The part of a document below one mount, with the schemas it refers to.
 fn part(document: &Value, mount: &str) -> Value {
     let paths = document["paths"].as_object().unwrap();
-    let paths: Map<String, Value> =
-        paths.iter().filter(|(path, _)| path.starts_with(mount)).map(|(path, item)| (path.clone(), item.clone())).collect();
+    let paths: Map<String, Value> = paths
+        .iter()
+        .filter(|(path, _)| path.starts_with(mount))
+        .map(|(path, item)| (path.clone(), item.clone()))
+        .collect();
     let text = Value::Object(paths.clone()).to_string();
     let schemas = document["components"]["schemas"].as_object().unwrap();
     let used = schemas.iter().filter(|(name, _)| text.contains(&format!("#/components/schemas/{name}\"")));
@@ -29,9 +32,8 @@ async fn documents_of_all_engines_and_methods_are_those_written_down() {
         let names = catalog["data"][kind].as_array().unwrap();
         names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
     };
-    let mut mounts: Vec<(String, String)> = ["sys", "cubbyhole", "identity"]
-        .map(|name| (name.to_owned(), format!("/{name}/")))
-        .to_vec();
+    let mut mounts: Vec<(String, String)> =
+        ["sys", "cubbyhole", "identity"].map(|name| (name.to_owned(), format!("/{name}/"))).to_vec();
     mounts.push(("auth-token".to_owned(), "/auth/token/".to_owned()));
     for (kind, below, prefix) in [("secret", "sys/mounts", ""), ("auth", "sys/auth", "auth/")] {
         for name in names(kind) {

@@ -75,7 +75,10 @@ async fn a_token_role_decides_policies_kind_and_limits() {
     assert_eq!((&made["auth"]["orphan"], &made["auth"]["renewable"]), (&json!(true), &json!(false)));
     assert!(made["warnings"][0].as_str().unwrap().contains("using the lesser value of 1800 seconds"));
     let lookup = node.write("auth/token/lookup", json!({ "token": text(&made["auth"]) })).await;
-    assert_eq!((&lookup["data"]["path"], &lookup["data"]["role"]), (&json!("auth/token/create/app/v1.0"), &json!("app")));
+    assert_eq!(
+        (&lookup["data"]["path"], &lookup["data"]["role"]),
+        (&json!("auth/token/create/app/v1.0"), &json!("app"))
+    );
     let refused = node.ask(Update, "auth/token/create/app", json!({ "policies": "p3" })).await;
     assert!(error(&refused).contains("must be subset of the role's allowed policies"), "{}", error(&refused));
     assert_eq!(node.ask(Update, "auth/token/create/app", json!({ "policies": "x-1" })).await.status, 200);

@@ -55,7 +55,7 @@ pub fn admit(active: &Active, request: &Request, arrives: Option<(&PathTable, &s
 /// By which role somebody logs in, where the path knows.
 fn role(paths: &PathTable, route: &str, request: &Request) -> Option<String> {
     let matched = paths.find(route)?;
-    let role_of = matched.spec.login_role?;
+    let role_of = matched.spec().login_role?;
     let mut fields = request.fields.clone();
     matched.capture_into(&mut fields);
     role_of(&fields)
