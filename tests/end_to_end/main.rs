@@ -6,6 +6,7 @@ mod aws;
 mod cli;
 mod differential_engines;
 mod differential_sys;
+mod federation;
 mod identity;
 mod kill;
 mod lessor;

@@ -1,6 +1,6 @@
 //! What exists while a node is unsealed.
 use crate::audit::Audit;
-use crate::identity::Identity;
+use crate::identity::{Identity, oidc::MountTokens};
 use crate::keys::Due;
 use crate::lease::Store;
 use crate::lease::pace::Paces;
@@ -35,11 +35,11 @@ pub struct Active {
     /// Tokens.
     pub tokens: Tokens,
     /// Mounts.
-    pub mounts: Mounts,
+    pub mounts: Arc<Mounts>,
     /// Namespaces.
     pub namespaces: Namespaces,
     /// Entities, aliases and groups.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Quotas.
     pub quotas: Quotas,
     /// Audit devices.
@@ -86,6 +86,7 @@ impl Active {
             view: View::new(Arc::clone(&self.storage), Arc::clone(&told.prefix)),
             clock: Arc::clone(&self.clock),
             policies: Arc::new(StoredPolicies::new(Arc::clone(&self.storage), &from.namespace)),
+            identity: Arc::new(MountTokens::new(self, &mounted.entry)),
             caller: from.caller,
             connection: from.connection,
             namespace: from.namespace,

@@ -10,7 +10,7 @@ mod groups;
 mod login;
 mod merge;
 pub mod mfa;
-mod oidc;
+pub(crate) mod oidc;
 mod paths;
 mod record;
 mod resolve;

@@ -65,6 +65,17 @@ pub trait PasswordPolicies: Send + Sync {
     async fn bits(&self, policy: &str) -> Result<f64>;
 }
 
+/// Signed statements about who a mount is, for platforms that trust this server's keys instead of a stored secret.
+#[async_trait]
+pub trait IdentityTokens: Send + Sync {
+    /// A JSON Web Token for `audience` that ends after `ttl`. Its subject names the mount; the key is the one the mount
+    /// is tuned to.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] when there is no such key, or the key is not for this audience or this long.
+    async fn mint(&self, audience: &str, ttl: Duration) -> Result<Secret>;
+}
+
 /// Everything a handler and the lease protocol need beside the parameters.
 #[derive(Clone)]
 pub struct Context {
@@ -76,6 +87,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Password policies.
     pub policies: Arc<dyn PasswordPolicies>,
+    /// Tokens that say who the mount is.
+    pub identity: Arc<dyn IdentityTokens>,
     /// Who asks; empty in background work.
     pub caller: Caller,
     /// What the request came over.

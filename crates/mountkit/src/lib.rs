@@ -10,12 +10,21 @@ pub use counting::Counting;
 use async_trait::async_trait;
 use lessor_engine::clock::TokioClock;
 use lessor_engine::{
-    Backend, Caller, Connection, Context, Error, Factory, Login, Mount, Operation, Outcome, PasswordPolicies, Renewed,
+    Backend, Caller, Connection, Context, Error, Factory, IdentityTokens, Login, Mount, Operation, Outcome, PasswordPolicies, Renewed,
     Reply, Result, Rotating, Secret, View,
 };
 use lessor_storage::Storage;
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+struct NoTokens;
+
+#[async_trait]
+impl IdentityTokens for NoTokens {
+    async fn mint(&self, _: &str, _: Duration) -> Result<Secret> {
+        Err(Error::Internal("there is no signing key".to_owned()))
+    }
+}
 
 struct NoPolicies;
 
@@ -57,6 +66,7 @@ impl Alone {
             view: View::new(storage, "logical/u/"),
             clock: Arc::new(TokioClock::starting_at("2026-11-01T00:00:00Z".parse().unwrap())),
             policies: Arc::new(NoPolicies),
+            identity: Arc::new(NoTokens),
             caller: Caller::default(),
             connection: Arc::new(connection),
             namespace: String::new(),

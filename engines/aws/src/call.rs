@@ -1,7 +1,7 @@
 //! The calls this engine makes to AWS, and nothing more of AWS than they need. Actions and error codes as in the API
 //! references of IAM (2010-05-08) and STS (2011-06-15).
 use async_trait::async_trait;
-use lessor_engine::{Error, Secret, Timestamp};
+use lessor_engine::{Clock, Error, IdentityTokens, Secret, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,9 @@ pub(crate) enum CallError {
         /// AWS's own words.
         message: String,
     },
+    /// This server made no identity token for the mount.
+    #[error("no identity token for AWS: {0}")]
+    NoToken(String),
 }
 
 impl CallError {
@@ -36,7 +39,7 @@ impl From<CallError> for Error {
         match error {
             CallError::Unavailable(text) => Self::Unavailable(text),
             CallError::Throttled(text) => Self::Throttled(text),
-            refused @ CallError::Refused { .. } => Self::refused(refused.to_string()),
+            refused @ (CallError::Refused { .. } | CallError::NoToken(_)) => Self::refused(refused.to_string()),
         }
     }
 }
@@ -63,8 +66,10 @@ pub(crate) struct Key {
 /// How AWS is reached, and as whom.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
-    /// `None` takes what the server's surroundings offer.
+    /// Without it and without a federation: what the server's surroundings offer.
     pub(crate) key: Option<Key>,
+    /// Counts where there is no key.
+    pub(crate) federation: Option<Federation>,
     pub(crate) region: String,
     pub(crate) iam_endpoint: String,
     pub(crate) sts_endpoints: Vec<(String, String)>,
@@ -72,6 +77,17 @@ pub(crate) struct Settings {
     pub(crate) max_retries: i64,
     /// A role to go through, with session name and external id.
     pub(crate) through: Option<Through>,
+}
+
+/// A role that trusts the identity tokens of this server.
+#[derive(Clone)]
+pub(crate) struct Federation {
+    pub(crate) role_arn: String,
+    pub(crate) audience: String,
+    /// Lifetime of the token; AWS decides that of the session.
+    pub(crate) ttl: Duration,
+    pub(crate) tokens: Arc<dyn IdentityTokens>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A role in another account.

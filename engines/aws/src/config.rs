@@ -1,18 +1,22 @@
 //! `config/root`: the root credential and how AWS is reached.
 use crate::Engine;
-use crate::call::{Key, Settings};
+use crate::call::{Federation, Key, Settings};
 use crate::naming;
 use lessor_engine::timing::{Asked, Timing};
 use lessor_engine::{CommaList, Context, Error, Params, Reply, Result, Seconds, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) const KEY: &str = "config/root";
 const SHORTEST: u64 = 10;
+/// Seconds an identity token lives where nobody says how long.
+const TOKEN_TTL: u64 = 3600;
 
 /// What is kept.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Config {
     pub(crate) access_key: String,
     #[serde(with = "lessor_engine::secret::at_rest")]
@@ -25,6 +29,11 @@ pub(crate) struct Config {
     pub(crate) sts_fallback_regions: Vec<String>,
     pub(crate) max_retries: i64,
     pub(crate) username_template: String,
+    pub(crate) role_arn: String,
+    /// Empty where there is no workload identity federation.
+    pub(crate) identity_token_audience: String,
+    /// Seconds; 0 for [`TOKEN_TTL`].
+    pub(crate) identity_token_ttl: u64,
     pub(crate) timing: Timing,
     pub(crate) disable_automated_rotation: bool,
     pub(crate) rotation_policy: String,
@@ -45,6 +54,9 @@ impl Default for Config {
             sts_fallback_regions: Vec::new(),
             max_retries: -1,
             username_template: String::new(),
+            role_arn: String::new(),
+            identity_token_audience: String::new(),
+            identity_token_ttl: 0,
             timing: Timing::default(),
             disable_automated_rotation: false,
             rotation_policy: String::new(),
@@ -56,7 +68,7 @@ impl Default for Config {
 
 impl Config {
     /// How AWS is reached, and as whom.
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self, cx: &Context) -> Settings {
         let key = (!self.access_key.is_empty()).then(|| Key {
             id: self.access_key.clone(),
             secret: self.secret_key.clone(),
@@ -66,12 +78,23 @@ impl Config {
         let others = self.sts_fallback_endpoints.iter().cloned().zip(self.sts_fallback_regions.iter().cloned());
         Settings {
             key,
+            federation: self.federation(cx),
             region: self.region.clone(),
             iam_endpoint: self.iam_endpoint.clone(),
             sts_endpoints: first.map(|first| std::iter::once(first).chain(others).collect()).unwrap_or_default(),
             max_retries: self.max_retries,
             through: None,
         }
+    }
+    fn federation(&self, cx: &Context) -> Option<Federation> {
+        let ttl = if self.identity_token_ttl == 0 { TOKEN_TTL } else { self.identity_token_ttl };
+        (!self.identity_token_audience.is_empty()).then(|| Federation {
+            role_arn: self.role_arn.clone(),
+            audience: self.identity_token_audience.clone(),
+            ttl: Duration::from_secs(ttl),
+            tokens: Arc::clone(&cx.identity),
+            clock: Arc::clone(&cx.clock),
+        })
     }
 }
 
@@ -98,11 +121,11 @@ pub(crate) struct Write {
     max_retries: Option<i64>,
     /// Names of users and sessions.
     username_template: Option<String>,
-    /// Role of workload identity federation; not part of this version.
+    /// Role that trusts the mount's identity token; needed with `identity_token_audience`.
     role_arn: Option<String>,
-    /// Audience of workload identity federation; not part of this version.
+    /// Audience of the mount's identity token, which is then used instead of a key.
     identity_token_audience: Option<String>,
-    /// Lifetime of its tokens.
+    /// Lifetime of the identity token; one hour where it is left out.
     identity_token_ttl: Option<Seconds>,
     /// Cron schedule of root rotations.
     rotation_schedule: Option<String>,
@@ -133,9 +156,9 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
         "sts_fallback_regions": list(&config.sts_fallback_regions),
         "max_retries": config.max_retries,
         "username_template": template,
-        "role_arn": "",
-        "identity_token_audience": "",
-        "identity_token_ttl": 0,
+        "role_arn": config.role_arn,
+        "identity_token_audience": config.identity_token_audience,
+        "identity_token_ttl": config.identity_token_ttl,
         "rotation_schedule": config.timing.schedule,
         "rotation_window": config.timing.window,
         "rotation_period": config.timing.period,
@@ -145,13 +168,6 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
 }
 
 fn merge(config: &mut Config, write: Write) -> Result<()> {
-    let asks_for_identity = [&write.role_arn, &write.identity_token_audience];
-    if asks_for_identity.into_iter().flatten().any(|text| !text.is_empty()) {
-        return Err(Error::invalid(
-            "identity_token_audience, role_arn: workload identity federation is not part of this version; give a key, or run where AWS credentials are offered",
-        ));
-    }
-    let _ = write.identity_token_ttl;
     let asked = Asked {
         period: write.rotation_period,
         schedule: write.rotation_schedule.as_deref(),
@@ -166,6 +182,8 @@ fn merge(config: &mut Config, write: Write) -> Result<()> {
         (write.sts_region, &mut config.sts_region),
         (write.username_template, &mut config.username_template),
         (write.rotation_policy, &mut config.rotation_policy),
+        (write.role_arn, &mut config.role_arn),
+        (write.identity_token_audience, &mut config.identity_token_audience),
     ] {
         if let Some(text) = new {
             *place = text;
@@ -182,6 +200,9 @@ fn merge(config: &mut Config, write: Write) -> Result<()> {
     if let Some(secret) = write.secret_key {
         config.secret_key = secret;
     }
+    if let Some(Seconds(seconds)) = write.identity_token_ttl {
+        config.identity_token_ttl = seconds;
+    }
     if let Some(retries) = write.max_retries {
         config.max_retries = retries;
     }
@@ -194,6 +215,14 @@ fn merge(config: &mut Config, write: Write) -> Result<()> {
 fn check(config: &Config) -> Result<()> {
     if config.access_key.is_empty() != config.secret_key.is_empty() {
         return Err(Error::invalid("access_key and secret_key are given together, or neither of them"));
+    }
+    if !config.identity_token_audience.is_empty() {
+        if !config.access_key.is_empty() {
+            return Err(Error::invalid("only one of 'access_key' or 'identity_token_audience' can be set"));
+        }
+        if config.role_arn.is_empty() {
+            return Err(Error::invalid("missing required 'role_arn' when 'identity_token_audience' is set"));
+        }
     }
     if config.sts_fallback_endpoints.len() != config.sts_fallback_regions.len() {
         return Err(Error::invalid("fallback endpoints and fallback regions must be the same length"));
@@ -216,8 +245,11 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, write: Write) -> Res
     let mut config: Config = cx.view.get(KEY).await?.unwrap_or_default();
     let verify = write.verify;
     merge(&mut config, write)?;
+    if let Some(federation) = config.federation(&cx) {
+        federation.tokens.mint(&federation.audience, federation.ttl).await?;
+    }
     if verify {
-        let asked = engine.sessions.open(&config.settings()).caller_identity().await;
+        let asked = engine.sessions.open(&config.settings(&cx)).caller_identity().await;
         asked.map_err(|error| Error::invalid(format!("the root credential does not work: {error}")))?;
     }
     config.written = cx.now();

@@ -1,5 +1,6 @@
 //! The calls, by AWS's own SDK.
 mod convert;
+mod federation;
 mod iam;
 mod sts;
 
@@ -8,11 +9,13 @@ use crate::call::{
     Temporary, User,
 };
 use async_trait::async_trait;
+use aws_config::identity::IdentityCache;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider};
-use aws_credential_types::Credentials;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use federation::Federated;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,7 +87,8 @@ impl SdkSession {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http.clone())
             .region(region(&self.settings))
-            .timeout_config(timeouts);
+            .timeout_config(timeouts)
+            .identity_cache(IdentityCache::lazy().load_timeout(CALL).build());
         if let Ok(retries) = u32::try_from(self.settings.max_retries) {
             loader = loader.retry_config(RetryConfig::standard().with_max_attempts(retries.saturating_add(1)));
         }
@@ -97,6 +101,10 @@ impl SdkSession {
 
     async fn open(&self) -> Clients {
         let mut base = self.base().await;
+        if let Some(federation) = self.settings.federation.as_ref().filter(|_| self.settings.key.is_none()) {
+            let provider = Federated::new(federation.clone(), self.sts_clients(&base));
+            base = base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+        }
         if let Some(through) = &self.settings.through {
             let mut sts = base.clone().into_builder();
             if let Some((endpoint, _)) = self.settings.sts_endpoints.first() {
@@ -109,15 +117,17 @@ impl SdkSession {
                 provider = provider.external_id(&through.external_id);
             }
             let provider = provider.build().await;
-            base = base
-                .into_builder()
-                .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
-                .build();
+            base = base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
         let mut iam = aws_sdk_iam::config::Builder::from(&base);
         iam.set_endpoint_url(nonempty(&self.settings.iam_endpoint));
+        Clients { iam: aws_sdk_iam::Client::from_conf(iam.build()), sts: self.sts_clients(&base) }
+    }
+
+    /// One per endpoint, in their order.
+    fn sts_clients(&self, base: &SdkConfig) -> Vec<aws_sdk_sts::Client> {
         let sts = |endpoint: Option<&(String, String)>| {
-            let mut config = aws_sdk_sts::config::Builder::from(&base);
+            let mut config = aws_sdk_sts::config::Builder::from(base);
             if let Some((url, region)) = endpoint {
                 config.set_endpoint_url(Some(url.clone()));
                 if !region.is_empty() {
@@ -127,8 +137,7 @@ impl SdkSession {
             aws_sdk_sts::Client::from_conf(config.build())
         };
         let endpoints = &self.settings.sts_endpoints;
-        let sts = if endpoints.is_empty() { vec![sts(None)] } else { endpoints.iter().map(|e| sts(Some(e))).collect() };
-        Clients { iam: aws_sdk_iam::Client::from_conf(iam.build()), sts }
+        if endpoints.is_empty() { vec![sts(None)] } else { endpoints.iter().map(|e| sts(Some(e))).collect() }
     }
 
     async fn clients(&self) -> &Clients {

@@ -36,13 +36,13 @@ impl Engine {
             let _ = of;
             return Ok(Arc::clone(session));
         }
-        let session = self.sessions.open(&config.settings());
+        let session = self.sessions.open(&config.settings(cx));
         *kept = Some((version, Arc::clone(&session)));
         Ok(session)
     }
     /// A session with another key and the mount's other settings.
     pub(crate) async fn as_key(&self, cx: &Context, key: Key) -> Result<Arc<dyn Session>> {
         let config: Config = cx.view.get(KEY).await?.unwrap_or_default();
-        Ok(self.sessions.open(&Settings { key: Some(key), through: None, ..config.settings() }))
+        Ok(self.sessions.open(&Settings { key: Some(key), through: None, ..config.settings(cx) }))
     }
 }

@@ -66,7 +66,7 @@ impl Engine {
             session_name: role.assume_role_session_name.clone(),
             external_id: role.external_id.clone(),
         };
-        Ok(self.sessions.open(&Settings { through: Some(through), ..config.settings() }))
+        Ok(self.sessions.open(&Settings { through: Some(through), ..config.settings(cx) }))
     }
 }
 

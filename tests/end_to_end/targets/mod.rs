@@ -3,6 +3,7 @@ pub mod aws;
 pub mod bao;
 pub mod peer;
 pub mod postgres;
+pub mod sts;
 
 use std::path::PathBuf;
 

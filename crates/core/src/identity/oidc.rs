@@ -5,14 +5,18 @@ mod clients;
 mod exchange;
 mod jwt;
 mod keys;
+mod plugins;
 mod providers;
 mod roles;
 mod template;
 mod tokens;
 
+pub(crate) use plugins::MountTokens;
+
 use super::Open;
 use super::paths::Endpoints;
 use super::tx::Tx;
+use crate::settings::Settings;
 use lessor_engine::{Error, Paths, Reply, Result};
 use serde_json::json;
 
@@ -26,6 +30,7 @@ pub(super) fn declare(paths: Paths<Endpoints>) -> Paths<Endpoints> {
         providers::declare,
         authorize::declare,
         exchange::declare,
+        plugins::declare,
     ] {
         paths = declare(paths);
     }
@@ -39,11 +44,19 @@ struct Config {
     issuer: String,
 }
 
+impl Config {
+    /// The address tokens name as their issuer, without the path.
+    fn base(&self, settings: &Settings) -> String {
+        let own = || settings.api_addr.trim_end_matches('/').to_owned();
+        if self.issuer.is_empty() { own() } else { self.issuer.clone() }
+    }
+}
+
 impl Open {
     /// The address tokens name as their issuer, without the path.
     async fn issuer_base(&self, tx: &mut Tx) -> Result<String> {
         let config = tx.get::<Config>(CONFIG).await?.unwrap_or_default();
-        Ok(if config.issuer.is_empty() { self.api_address() } else { config.issuer })
+        Ok(config.base(self.settings()))
     }
 }
 

@@ -13,6 +13,7 @@ use super::aliases::Place;
 use crate::active::Active;
 use crate::mount::Mounted;
 use crate::node::Core;
+use crate::settings::Settings;
 use crate::token::Token;
 use lessor_engine::{Error, Paths, Result};
 use std::collections::HashMap;
@@ -50,9 +51,13 @@ impl Open {
         let unknown = || Error::invalid(format!("invalid mount accessor {accessor:?}"));
         self.places().remove(accessor).ok_or_else(unknown)
     }
-    /// Where clients reach this server.
-    pub(super) fn api_address(&self) -> String {
-        self.0.settings.api_addr.trim_end_matches('/').to_owned()
+    /// What the operator decided.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+    /// The mounts of a namespace.
+    pub(super) fn mounts_of(&self, namespace: &str) -> Vec<Arc<Mounted>> {
+        self.0.mounts.of(namespace)
     }
     /// The live token of that accessor.
     pub(super) async fn token_by_accessor(&self, accessor: &str) -> Result<Option<Token>> {

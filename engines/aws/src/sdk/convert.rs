@@ -22,12 +22,20 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Why the role's credentials were not had, where that is what went wrong.
+fn of_federation<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CallError> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
 /// Sorts an error by who can mend it.
 pub(super) fn failed<E>(error: &SdkError<E, Response>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let SdkError::ServiceError(context) = error else {
+        if let Some(cause) = of_federation(error) {
+            return cause.clone();
+        }
         let text = match error.source() {
             Some(cause) => format!("AWS could not be reached: {}", chain(cause)),
             None => format!("AWS could not be reached: {error}"),

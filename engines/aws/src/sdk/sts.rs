@@ -19,7 +19,7 @@ fn document(policy: &SessionPolicy) -> Option<String> {
     (!policy.document.is_empty()).then(|| policy.document.clone())
 }
 
-fn temporary(credentials: Option<&Credentials>, arn: &str) -> Answer<Temporary> {
+pub(super) fn temporary(credentials: Option<&Credentials>, arn: &str) -> Answer<Temporary> {
     let credentials = credentials.ok_or_else(|| incomplete("credentials"))?;
     Ok(Temporary {
         key: Key {
