@@ -5,6 +5,7 @@ use lessor_engine::Operation::{List, Read, Update};
 use lessor_engine::Secret;
 use lessor_testkit::node::{Node, ROOT, World, ok, request};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 async fn node() -> Node {
@@ -127,6 +128,51 @@ async fn a_wrapped_answer_is_given_once() {
     assert!(again.status == 400 && error(&again).contains("wrapping token is not valid or does not exist"));
     let other = node.ask(Update, "sys/wrapping/unwrap", json!({ "token": token })).await;
     assert_eq!(other.status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrapped_secret_id_is_told_by_its_own_accessor() {
+    let mut world = World::new(Vec::new());
+    world.methods = vec![Arc::new(lessor_auth_approle::ApproleFactory)];
+    let node = world.initialise().await;
+    node.write("sys/auth/approle", json!({ "type": "approle" })).await;
+    node.write("auth/approle/role/app", json!({ "policies": "default" })).await;
+    let answer = wrapped(&node, "auth/approle/role/app/secret-id", json!({})).await;
+    let info = &answer["wrap_info"];
+    assert_eq!(info["creation_path"], "auth/approle/role/app/secret-id");
+    let given = node.write("sys/wrapping/unwrap", json!({ "token": info["token"] })).await;
+    assert_eq!(given["data"]["secret_id_accessor"], info["wrapped_accessor"]);
+    assert!(info["wrapped_accessor"].is_string(), "{info}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_role_makes_tokens_of_the_entities_it_lists_and_of_no_others() {
+    let node = node().await;
+    node.write("auth/token/roles/r", json!({ "allowed_entity_aliases": ["Bob", "x-*"], "orphan": true })).await;
+    node.write("auth/token/roles/none", json!({})).await;
+    let make = |alias: &str| json!({ "entity_alias": alias, "policies": "default", "ttl": "1h" });
+    let first = node.write("auth/token/create/r", make("BOB")).await["auth"].clone();
+    let entity = first["entity_id"].as_str().unwrap().to_owned();
+    let again = node.write("auth/token/create/r", make("bob")).await["auth"]["entity_id"].clone();
+    assert_eq!(again, entity.as_str());
+    let mut batch = make("X-1");
+    batch["type"] = json!("batch");
+    let batch = node.write("auth/token/create/r", batch).await["auth"].clone();
+    assert_ne!(batch["entity_id"], entity.as_str());
+    let alias = node.read(&format!("identity/entity/id/{entity}")).await["data"]["aliases"][0].clone();
+    assert_eq!((&alias["name"], &alias["mount_path"]), (&json!("BOB"), &json!("auth/token/")));
+    let refused = async |path: &str| {
+        let answer = node.ask(Update, path, make("carl")).await;
+        (answer.status, error(&answer))
+    };
+    let wrong = (400, r#"["invalid 'entity_alias' value"]"#.to_owned());
+    assert_eq!((refused("auth/token/create/r").await, refused("auth/token/create/none").await), (wrong.clone(), wrong));
+    let (status, why) = refused("auth/token/create").await;
+    assert!(status == 400 && why.contains("only allowed in combination with token role"), "{why}");
+    node.write(&format!("identity/entity/id/{entity}"), json!({ "disabled": true })).await;
+    let answer = node.ask(Update, "auth/token/create/r", make("bob")).await;
+    assert_eq!((answer.status, error(&answer)), (403, r#"["entity from given entity alias is disabled"]"#.to_owned()));
+    assert_eq!(node.ask_as(text(&first), Read, "auth/token/lookup-self", Value::Null).await.status, 403);
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,10 +76,14 @@ impl Identity {
     /// The entity that a token role's `entity_alias` stands for, as if it had logged in at the token mount.
     ///
     /// # Errors
-    /// As [`Identity::on_login`].
+    /// `entity from given entity alias is disabled` (403), or storage fails.
     pub async fn entity_of_token_role(&self, at: &LoginAt<'_>, alias: &str) -> Result<String> {
-        let alias = Alias { name: alias.to_lowercase(), ..Alias::default() };
-        Ok(self.on_login(at, &alias, &[]).await?.entity_id)
+        let alias = Alias { name: alias.to_owned(), ..Alias::default() };
+        match self.on_login(at, &alias, &[]).await {
+            Ok(known) => Ok(known.entity_id),
+            Err(Error::Forbidden(_)) => Err(Error::Forbidden("entity from given entity alias is disabled".to_owned())),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub async fn answer(
     context: &(dyn Fn() -> Context + Sync),
     reply: Reply,
 ) -> Result<Done, Refusal> {
-    let Reply { status, lease, auth, outcome, warnings, lease_duration, .. } = reply;
+    let Reply { status, lease, auth, outcome, warnings, lease_duration, wrapped_accessor, .. } = reply;
     let mut envelope = Envelope { warnings, lease_duration, auth, ..Envelope::default() };
     if let Some(lease) = lease {
         envelope.lease_id = lease.id;
@@ -109,7 +109,7 @@ pub async fn answer(
         }
     };
     let accessor = envelope.auth.as_ref().and_then(|auth| auth.get("accessor")).and_then(Value::as_str);
-    let accessor = accessor.map(str::to_owned);
+    let accessor = wrapped_accessor.or_else(|| accessor.map(str::to_owned));
     let response = Response::envelope(status.unwrap_or(default_status), &request.id, envelope);
     Ok(Done { response, issued, accessor })
 }

@@ -1,6 +1,9 @@
 //! `auth/token/create*`.
 use super::super::System;
 use super::roles::{Role, read_role};
+use crate::active::Active;
+use crate::glob;
+use crate::identity::LoginAt;
 use crate::lease::ttl::{Bounds, effective};
 use crate::token::record::fresh_text;
 use crate::token::{Kind, Token};
@@ -221,6 +224,28 @@ fn check_id(create: &Create, cx: &Context) -> Result<Option<Secret>> {
     Ok(Some(create.id.clone()))
 }
 
+/// An alias is compared without case; `*` in the role's list stands for any text.
+fn check_alias(alias: &str, role: Option<&Role>) -> Result<()> {
+    if alias.is_empty() {
+        return Ok(());
+    }
+    let Some(role) = role else {
+        return Err(Error::invalid("'entity_alias' is only allowed in combination with token role"));
+    };
+    let alias = alias.to_lowercase();
+    let allowed = role.allowed_entity_aliases.iter().flatten().any(|glob| glob::matches(glob, &alias));
+    if allowed { Ok(()) } else { Err(Error::invalid("invalid 'entity_alias' value")) }
+}
+
+/// The entity of an alias at the token mount, which is made with its first token.
+async fn entity_of_alias(active: &Active, cx: &Context, alias: &str) -> Result<Option<String>> {
+    if alias.is_empty() {
+        return Ok(None);
+    }
+    let at = LoginAt { namespace: &cx.namespace, accessor: &cx.mount.accessor, path: &cx.mount.path, kind: "token" };
+    active.identity.entity_of_token_role(&at, alias).await.map(Some)
+}
+
 async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>, orphan: bool) -> Result<Reply> {
     let parent = system.caller(cx).await?;
     let role = role.as_ref();
@@ -242,9 +267,7 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
             return Err(Error::invalid(format!("root or sudo privileges required to {what}")));
         }
     }
-    if !create.entity_alias.is_empty() && role.is_none() {
-        return Err(Error::invalid("'entity_alias' is only allowed in combination with token role"));
-    }
+    check_alias(&create.entity_alias, role)?;
     let chosen = check_id(&create, cx)?;
     let policies = policies(&create, &parent, role, sudo)?;
     let kind = kind(&create, role)?;
@@ -259,6 +282,7 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
         return Err(Error::invalid("expiring root tokens cannot create non-expiring root tokens"));
     }
     limits.warnings.extend(term.warning);
+    let alias_entity = entity_of_alias(&active, cx, &create.entity_alias).await?;
     let orphan = role.map_or(orphan || create.no_parent, |role| role.orphan);
     let token = Token {
         parent: (!orphan).then(|| parent.key.clone()),
@@ -275,7 +299,7 @@ async fn make(system: &System, cx: &Context, create: Create, role: Option<Role>,
             && kind == Kind::Service
             && role.is_none_or(|role| role.renewable),
         kind,
-        entity_id: if orphan { String::new() } else { parent.entity_id.clone() },
+        entity_id: alias_entity.unwrap_or_else(|| if orphan { String::new() } else { parent.entity_id.clone() }),
         bound_cidrs: role.map_or_else(|| parent.bound_cidrs.clone(), |role| role.bound_cidrs(&parent, cx)),
         role: role.map(|role| role.name.clone()).unwrap_or_default(),
         namespace: cx.namespace.clone(),

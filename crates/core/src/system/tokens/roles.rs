@@ -28,7 +28,8 @@ pub(super) struct Role {
     disallowed_policies: Vec<String>,
     allowed_policies_glob: Vec<String>,
     disallowed_policies_glob: Vec<String>,
-    allowed_entity_aliases: Option<Vec<String>>,
+    /// Lower case, with `*` for any text.
+    pub(super) allowed_entity_aliases: Option<Vec<String>>,
     pub(super) orphan: bool,
     pub(super) renewable: bool,
     pub(super) path_suffix: String,
