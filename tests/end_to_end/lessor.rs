@@ -42,13 +42,24 @@ fn spawn(arguments: &[String]) -> Child {
 impl Lessor {
     /// In memory, with the root token `root`.
     pub async fn dev() -> Self {
+        Self::dev_with(&[]).await
+    }
+
+    async fn dev_with(more: &[String]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let arguments = ["-dev", "-dev-root-token-id=root", "-dev-no-store-token"].map(str::to_owned);
-        let arguments = [arguments.as_slice(), &[format!("-dev-listen-address={listen}")]].concat();
+        let arguments = [arguments.as_slice(), &[format!("-dev-listen-address={listen}")], more].concat();
         let child = spawn(&arguments);
         let lessor = Self { child, address: format!("http://{listen}"), token: "root".into(), directory: None };
         lessor.wait_until_up().await;
         lessor
+    }
+
+    /// As [`Lessor::dev`], with a second listener whose keys are those of the configuration.
+    pub async fn dev_and(directory: &Path, listener: &str) -> Self {
+        let file = directory.join("lessor.hcl");
+        std::fs::write(&file, format!("listener \"tcp\" {{ {listener} }}")).unwrap();
+        Self::dev_with(&[format!("-config={}", file.display())]).await
     }
 
     /// On embedded storage in `directory`, with a seal that opens by itself or with key shares.
