@@ -21,6 +21,8 @@ pub(crate) struct Certificate {
     pub(crate) authority_key_id: String,
     /// SHA-256 of the public key, in hex.
     pub(crate) key: String,
+    /// Its own name in DER, in hex.
+    pub(crate) subject: String,
     /// The issuer's name in DER, in hex.
     pub(crate) issuer: String,
     /// By object identifier: the extension's raw value.
@@ -53,6 +55,7 @@ impl Certificate {
             organizations: texts(subject.iter_organization().map(|name| name.as_str().ok()).collect()),
             serial: parsed.tbs_certificate.serial.to_string(),
             key: hex::encode(digest(&SHA256, parsed.public_key().raw)),
+            subject: hex::encode(subject.as_raw()),
             issuer: hex::encode(parsed.issuer().as_raw()),
             is_ca: parsed.is_ca(),
             valid: (validity.not_before.timestamp(), validity.not_after.timestamp()),

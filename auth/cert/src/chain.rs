@@ -12,6 +12,20 @@ pub(crate) fn parse_pem(text: &str) -> Option<Vec<CertificateDer<'static>>> {
     (!all.is_empty() && all.iter().all(|der| Certificate::parse(der).is_some())).then_some(all)
 }
 
+/// The certificate that issued the client's own: the next one of the chain that [`trusted`] found, or the authority
+/// above it. What the client merely presented does not count.
+pub(crate) fn issuer(chain: &[Vec<u8>], trust: &[CertificateDer<'static>]) -> Option<Vec<u8>> {
+    let own = Certificate::parse(chain.first()?)?;
+    let issued = |der: &&[u8]| {
+        Certificate::parse(der).is_some_and(|above| {
+            let same_key = own.authority_key_id.is_empty() || above.subject_key_id == own.authority_key_id;
+            above.is_ca && above.subject == own.issuer && same_key
+        })
+    };
+    let above = chain.iter().skip(1).map(Vec::as_slice);
+    above.chain(trust.iter().map(AsRef::as_ref)).find(issued).map(<[u8]>::to_vec)
+}
+
 /// The chain from the client's certificate up to, and without, the authority that is trusted. `None` where there is none.
 /// `presented` is the client's, its own certificate first.
 pub(crate) fn trusted(

@@ -16,7 +16,8 @@ pub(crate) struct Config {
     /// The alias gets the login's metadata.
     pub(crate) enable_identity_alias_metadata: bool,
     enable_metadata_on_failures: bool,
-    ocsp_cache_size: i64,
+    /// Answers of OCSP servers that are remembered.
+    pub(crate) ocsp_cache_size: i64,
     role_cache_size: i64,
 }
 
@@ -40,7 +41,7 @@ pub(crate) struct ConfigParams {
     enable_identity_alias_metadata: Option<bool>,
     /// Kept for Vault's clients; failures never tell about a certificate here.
     enable_metadata_on_failures: Option<bool>,
-    /// Kept for Vault's clients: between 2 and 100000.
+    /// How many answers of OCSP servers are remembered; between 2 and 100000.
     ocsp_cache_size: Option<i64>,
     /// Kept for Vault's clients; storage has its own cache.
     role_cache_size: Option<i64>,

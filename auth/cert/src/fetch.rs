@@ -1,4 +1,4 @@
-//! Fetching a revocation list: one request with a timeout and a bound on its size.
+//! Asking an authority: one request with a timeout and a bound on the answer's size.
 use lessor_engine::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,30 @@ fn client() -> Result<reqwest::Client> {
     builder.build().map_err(|error| failed(&error))
 }
 
+/// # Errors
+/// When it cannot be asked over HTTP.
+pub(crate) fn check_address(url: &str) -> Result<()> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("url {url:?} is no http:// or https:// address")))
+}
+
 /// The body behind `url`.
 pub(crate) async fn get(url: &str) -> Result<Vec<u8>> {
-    let failed = |why: String| Error::Unavailable(format!("the revocation list at {url} cannot be fetched: {why}"));
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(Error::invalid(format!("url {url:?} is no http:// or https:// address")));
-    }
-    let answer = client()?.get(url).send().await.map_err(|error| failed(cause(&error)))?;
+    check_address(url)?;
+    body(url, client()?.get(url)).await
+}
+
+/// What `url` answers to a body of that content type.
+pub(crate) async fn post(url: &str, kind: &str, content: Vec<u8>) -> Result<Vec<u8>> {
+    check_address(url)?;
+    body(url, client()?.post(url).header("Content-Type", kind).body(content)).await
+}
+
+async fn body(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>> {
+    let failed = |why: String| Error::Unavailable(format!("{url} cannot be fetched: {why}"));
+    let answer = request.send().await.map_err(|error| failed(cause(&error)))?;
     let mut answer = answer.error_for_status().map_err(|error| failed(cause(&error)))?;
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(|error| failed(cause(&error)))? {

@@ -10,6 +10,7 @@ mod crl;
 mod crls;
 mod fetch;
 mod login;
+mod ocsp;
 mod roles;
 
 use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Cert {
     pub(crate) crls: crl::Cache,
+    pub(crate) ocsp: ocsp::Cache,
 }
 
 fn role(fields: &Fields) -> Option<String> {

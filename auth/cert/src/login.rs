@@ -1,9 +1,11 @@
 //! The login itself, and the renewal, which asks for the same key again.
 use crate::certificate::Certificate;
-use crate::roles::{self, Role};
+use crate::ocsp::Check;
+use crate::roles::{self, Ocsp, Role};
 use crate::{Cert, chain, config, constraints};
 use async_trait::async_trait;
 use lessor_engine::{Alias, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result};
+use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -40,13 +42,29 @@ async fn admitted(cert: &Cert, cx: &Context, own: &Certificate, names: Vec<Strin
         let Some(role) = cx.view.get::<Role>(&roles::key(&name)).await? else { continue };
         let Some(trust) = chain::parse_pem(&role.certificate) else { continue };
         let Some(chain) = chain::trusted(&cx.connection.certificates, &trust, cx.now()) else { continue };
-        if constraints::hold(&role, own) && !cert.crls.revokes(cx, &chain).await? {
+        let held = constraints::hold(&role, own) && !cert.crls.revokes(cx, &chain).await?;
+        if held && vouched(cert, cx, &role.ocsp, &chain, &trust).await? {
             return Ok((name.to_lowercase(), role));
         }
         let text = "no chain matching all constraints could be found for this login certificate";
         refusal = Error::BadCredentials(text.to_owned());
     }
     Err(refusal)
+}
+
+/// Whether the role's OCSP rules let the client in.
+async fn vouched(
+    cert: &Cert,
+    cx: &Context,
+    rules: &Ocsp,
+    chain: &[Vec<u8>],
+    trust: &[CertificateDer<'static>],
+) -> Result<bool> {
+    let (Some(certificate), true) = (chain.first(), rules.enabled) else { return Ok(true) };
+    let Some(issuer) = chain::issuer(chain, trust) else { return Ok(rules.fail_open) };
+    let cache_size = usize::try_from(config::of(cx).await?.ocsp_cache_size).unwrap_or(2);
+    let check = Check { rules, certificate, issuer: &issuer, now: cx.now(), cache_size };
+    Ok(check.admits(&cert.ocsp).await)
 }
 
 pub(crate) async fn login(cert: Arc<Cert>, cx: Context, sent: LoginParams) -> Result<Reply> {

@@ -2,6 +2,7 @@
 use crate::Cert;
 use crate::certificate::Certificate;
 use crate::chain::parse_pem;
+use crate::fetch;
 use lessor_engine::{
     Changes, CommaList, Context, Error, OldNames, Params, Reply, Result, Seconds, TokenParams, TokenRole,
 };
@@ -25,19 +26,25 @@ pub(crate) struct Role {
     pub(crate) allowed_organizations: Vec<String>,
     pub(crate) required_extensions: Vec<String>,
     pub(crate) allowed_metadata_extensions: Vec<String>,
-    ocsp: Ocsp,
+    pub(crate) ocsp: Ocsp,
     pub(crate) token: TokenRole,
 }
 
-/// Kept and read back, so that configurations which name these fields can be applied; `ocsp_enabled` itself is refused.
+/// Whether and how OCSP servers are asked about a client's certificate.
 #[derive(Clone, Default, Serialize, Deserialize)]
-struct Ocsp {
-    ca_certificates: String,
-    servers_override: Vec<String>,
-    fail_open: bool,
-    query_all_servers: bool,
-    this_update_max_age: u64,
-    max_retries: Option<i64>,
+#[serde(default)]
+pub(crate) struct Ocsp {
+    pub(crate) enabled: bool,
+    /// PEM of responders that may answer for the issuer.
+    pub(crate) ca_certificates: String,
+    /// Asked instead of the servers that the certificate names.
+    pub(crate) servers_override: Vec<String>,
+    /// Lets in what no server knows.
+    pub(crate) fail_open: bool,
+    pub(crate) query_all_servers: bool,
+    /// Seconds; 0 for no bound.
+    pub(crate) this_update_max_age: u64,
+    pub(crate) max_retries: Option<i64>,
 }
 
 #[derive(Params)]
@@ -70,19 +77,19 @@ pub(crate) struct RoleParams {
     required_extensions: Option<CommaList>,
     /// Object identifiers of extensions whose texts become metadata.
     allowed_metadata_extensions: Option<CommaList>,
-    /// Asks OCSP servers; not supported here.
+    /// Asks OCSP servers whether the client's certificate is revoked.
     ocsp_enabled: Option<bool>,
-    /// PEM of further OCSP authorities; kept for the day ocsp_enabled is supported.
+    /// PEM of further certificates that may sign the answers of OCSP servers.
     ocsp_ca_certificates: Option<String>,
-    /// Addresses of OCSP servers; kept for the day ocsp_enabled is supported.
+    /// Addresses of OCSP servers, instead of those that the certificate names.
     ocsp_servers_override: Option<CommaList>,
-    /// Kept for the day ocsp_enabled is supported.
+    /// Lets a client in where no OCSP server knows its certificate, or none answers.
     ocsp_fail_open: Option<bool>,
-    /// Kept for the day ocsp_enabled is supported.
+    /// Asks all servers, and refuses where one of them says revoked; else the first answer counts.
     ocsp_query_all_servers: Option<bool>,
-    /// Kept for the day ocsp_enabled is supported.
+    /// How old an answer may be; 0 for any age.
     ocsp_this_update_max_age: Option<Seconds>,
-    /// Kept for the day ocsp_enabled is supported.
+    /// How often a server that does not answer is asked again, at most 10 times; 4 where it is left out.
     ocsp_max_retries: Option<i64>,
     /// Display name of the tokens; the role's name where none is given.
     display_name: Option<String>,
@@ -139,7 +146,7 @@ fn show(role: &Role) -> Value {
         "certificate": role.certificate,
         "display_name": role.display_name,
         "ocsp_ca_certificates": role.ocsp.ca_certificates,
-        "ocsp_enabled": false,
+        "ocsp_enabled": role.ocsp.enabled,
         "ocsp_fail_open": role.ocsp.fail_open,
         "ocsp_max_retries": role.ocsp.max_retries.unwrap_or(4),
         "ocsp_query_all_servers": role.ocsp.query_all_servers,
@@ -155,11 +162,7 @@ fn show(role: &Role) -> Value {
 }
 
 pub(crate) async fn write(_: Arc<Cert>, cx: Context, sent: RoleParams) -> Result<Reply> {
-    if sent.ocsp_enabled == Some(true) {
-        let text =
-            "ocsp_enabled is not supported: leave it false, and give revoked certificates as a list at crls/<name>";
-        return Err(Error::invalid(text));
-    }
+    check_ocsp(&sent)?;
     let key = key(&sent.name);
     loop {
         let read = cx.view.get_versioned::<Role>(&key).await?;
@@ -213,6 +216,7 @@ fn changed(old: Option<Role>, sent: &RoleParams) -> Result<Role> {
 
 fn ocsp(now: Ocsp, sent: &RoleParams) -> Ocsp {
     Ocsp {
+        enabled: sent.ocsp_enabled.unwrap_or(now.enabled),
         ca_certificates: sent.ocsp_ca_certificates.clone().unwrap_or(now.ca_certificates),
         servers_override: sent.ocsp_servers_override.as_ref().map_or(now.servers_override, |sent| sent.0.clone()),
         fail_open: sent.ocsp_fail_open.unwrap_or(now.fail_open),
@@ -220,6 +224,20 @@ fn ocsp(now: Ocsp, sent: &RoleParams) -> Ocsp {
         this_update_max_age: sent.ocsp_this_update_max_age.map_or(now.this_update_max_age, |sent| sent.0),
         max_retries: sent.ocsp_max_retries.or(now.max_retries),
     }
+}
+
+fn check_ocsp(sent: &RoleParams) -> Result<()> {
+    for server in sent.ocsp_servers_override.iter().flat_map(|servers| &servers.0) {
+        fetch::check_address(server)?;
+    }
+    if sent.ocsp_max_retries.is_some_and(|retries| retries < 0) {
+        return Err(Error::invalid("ocsp_max_retries can not be a negative number"));
+    }
+    let pem = sent.ocsp_ca_certificates.as_ref().filter(|pem| !pem.is_empty());
+    if pem.is_some_and(|pem| parse_pem(pem).is_none()) {
+        return Err(Error::invalid("failed to parse certificate in ocsp_ca_certificates"));
+    }
+    Ok(())
 }
 
 fn check(pem: &str) -> Result<()> {

@@ -215,7 +215,6 @@ async fn what_is_wrong_in_a_role_is_named_and_changes_nothing() {
         (json!({ "certificate": "" }), "failed to parse certificate"),
         (json!({ "certificate": "nope" }), "failed to parse certificate"),
         (json!({ "certificate": server }), "non-CA certificates should have TLS client authentication set"),
-        (json!({ "ocsp_enabled": true }), "ocsp_enabled is not supported"),
         (json!({ "token_ttl": "3h", "token_max_ttl": "1h" }), "'token_ttl' cannot be greater than 'token_max_ttl'"),
     ] {
         let (status, error) = method.refused("certs/web", body).await;
