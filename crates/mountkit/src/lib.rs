@@ -10,8 +10,8 @@ pub use counting::Counting;
 use async_trait::async_trait;
 use lessor_engine::clock::TokioClock;
 use lessor_engine::{
-    Backend, Caller, Connection, Context, Error, Factory, IdentityTokens, Login, Mount, Operation, Outcome, PasswordPolicies, Renewed,
-    Reply, Result, Rotating, Secret, View,
+    Backend, Caller, Connection, Context, Error, Factory, IdentityTokens, Login, Mount, Operation, Outcome,
+    PasswordPolicies, Renewed, Reply, Result, Rotating, Secret, View,
 };
 use lessor_storage::Storage;
 use serde_json::{Map, Value};
