@@ -6,6 +6,8 @@ ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing+=(postgresql)
 command -v psql > /dev/null || missing+=(postgresql-client)
 command -v curl > /dev/null || missing+=(curl)
 command -v openssl > /dev/null || missing+=(openssl)
+command -v node > /dev/null || missing+=(nodejs)
+command -v npm > /dev/null || missing+=(npm)
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} != 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -41,6 +43,13 @@ if [ ! -x "$hvac/bin/python" ]; then
     rm -rf "$hvac"
     python3 -m venv "$hvac"
     "$hvac/bin/pip" install -q 'hvac==2.*'
+# The JavaScript client.
+node_vault=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/node-vault-0.12
+if [ ! -d "$node_vault/node_modules/node-vault" ]; then
+    rm -rf "$node_vault"
+    mkdir -p "$node_vault"
+    npm install --silent --no-audit --no-fund --prefix "$node_vault" node-vault@0.12
+fi
 # An independent library that verifies the identity tokens.
 pyjwt=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/pyjwt-2
 if [ ! -x "$pyjwt/bin/python" ]; then

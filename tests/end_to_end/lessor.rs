@@ -1,6 +1,7 @@
 //! A server of its own for a test, and a client to it.
 use lessor_client::{Client, Config, Error, Request, Token};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,14 +30,20 @@ impl Drop for Lessor {
 }
 
 fn spawn(arguments: &[String]) -> Child {
-    Command::new(PROGRAM)
-        .arg("server")
-        .args(arguments)
-        .env("HOME", "/nonexistent")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    server(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn server(arguments: &[String]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.arg("server").args(arguments).env("HOME", "/nonexistent");
+    command
+}
+
+/// What it says goes to `output.log` beside its configuration.
+fn spawn_stored(directory: &Path) -> Child {
+    let output = File::options().create(true).append(true).open(directory.join("output.log")).unwrap();
+    let mut command = server(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+    command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
 }
 
 impl Lessor {
@@ -70,7 +77,7 @@ impl Lessor {
             "storage \"embedded\" {{ path = {data:?} }}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{seal}\n"
         );
         std::fs::write(directory.join("lessor.hcl"), config).unwrap();
-        let child = spawn(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+        let child = spawn_stored(directory);
         let address = format!("http://{listen}");
         let lessor = Self { child, address, token: String::new(), directory: Some(directory.to_owned()) };
         lessor.wait_until_up().await;
@@ -89,13 +96,19 @@ impl Lessor {
         lessor
     }
 
+    /// Ended in an orderly way, with everything written.
+    pub fn stop(mut self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Killed without a word, and started again on the same data.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let directory = self.directory.clone().unwrap();
         let listen = self.address.clone();
-        let child = spawn(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+        let child = spawn_stored(&directory);
         let next = Self { child, address: listen, token: self.token.clone(), directory: Some(directory) };
         next.wait_until_up().await;
         next
@@ -137,7 +150,12 @@ impl Lessor {
 
     /// The command line against this server: exit code and what it printed.
     pub fn cli(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(PROGRAM)
+        self.typed(Path::new(PROGRAM), arguments)
+    }
+
+    /// The same with a command line of somebody's choice.
+    pub fn typed(&self, program: &Path, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(program)
             .args(arguments)
             .env("VAULT_ADDR", &self.address)
             .env("VAULT_TOKEN", &self.token)

@@ -2,6 +2,7 @@
 //! device takes is not served.
 mod device;
 pub mod headers;
+mod quotes;
 mod record;
 mod table;
 

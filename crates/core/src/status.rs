@@ -176,7 +176,10 @@ async fn unseal(core: &Arc<Core>, mut fields: Fields) -> Answer {
 }
 
 fn leader(core: &Core) -> Answer {
-    core.active()?;
+    // Command lines know a sealed server by this text.
+    if core.active().is_err() {
+        return Ok(Response::error(503, "Vault is sealed"));
+    }
     let body: Value = json!({
         "ha_enabled": false,
         "is_self": false,

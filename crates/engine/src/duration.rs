@@ -1,12 +1,18 @@
 //! Durations as Vault's clients write and read them.
 use std::time::Duration;
 
+/// 2^63 - 1 ns, some 292 years: what Go's durations end at. Times that far ahead can still be written as dates.
+pub const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
+
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Below zero.
     #[error("cannot provide negative value '{0}'")]
     Negative(String),
+    /// Longer than [`LONGEST`].
+    #[error("duration {0:?} is too long: at most 2562047h (292 years)")]
+    TooLong(String),
     /// Not a duration at all.
     #[error("invalid duration {0:?}: use seconds (3600) or units (90m, 1h30m, 2d)")]
     Invalid(String),
@@ -15,9 +21,13 @@ pub enum DurationError {
 /// Parses whole or fractional seconds without a unit, Go durations (`1h30m`, `1.5h`, `100ms`) and days (`2d`).
 ///
 /// # Errors
-/// When the text is none of these, or negative.
+/// When the text is none of these, negative, or longer than [`LONGEST`].
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    let text = text.trim();
+    let parsed = unbounded(text.trim())?;
+    if parsed > LONGEST { Err(DurationError::TooLong(text.trim().to_owned())) } else { Ok(parsed) }
+}
+
+fn unbounded(text: &str) -> Result<Duration, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
     if text.is_empty() {
         return Ok(Duration::ZERO);
@@ -51,7 +61,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         total += amount * seconds;
         rest = &rest[unit_end..];
     }
-    Duration::try_from_secs_f64(total).map_err(|_| invalid())
+    Duration::try_from_secs_f64(total).map_err(|_| DurationError::TooLong(text.to_owned()))
 }
 
 /// The Go spelling without the units that are zero at its end: `1h30m`, `24h`, `0s`.
@@ -106,6 +116,14 @@ mod tests {
         assert_eq!(parse("100ms"), Ok(Duration::from_millis(100)));
         for text in ["-5", "abc", "1h30", "1x", ".", "1e999h"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_added_to_a_time_is_refused() {
+        assert_eq!(parse("2562047h"), Ok(Duration::from_secs(2_562_047 * 3600)));
+        for text in ["2562048h", "18446744073709551615", "9223372037", "99999999999999999999d"] {
+            assert_eq!(parse(text), Err(DurationError::TooLong(text.into())), "{text}");
         }
     }
 

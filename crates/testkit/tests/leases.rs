@@ -224,7 +224,7 @@ async fn a_paused_start_revokes_nothing_until_it_is_resumed() {
 async fn a_revocation_behind_the_answer_is_done_before_the_next_listing_shows_it() {
     let (_, node, cloud) = node().await;
     let lease = id(&node.read("sim/creds/app").await);
-    let answer = node.ask(Operation::Update, "sys/leases/revoke", json!({ "lease_id": lease })).await;
+    let answer = node.ask(Operation::Update, "sys/leases/revoke", json!({ "lease_id": lease, "sync": false })).await;
     assert_eq!(answer.status, 202);
     assert!(node.list("sys/leases/lookup/sim/creds/app").await.is_empty());
     seconds(1).await;

@@ -7,11 +7,16 @@ pub mod sts;
 
 use std::path::PathBuf;
 
-/// A program of a Python package that `tests/install.sh` put aside.
-pub fn tool(package: &str, name: &str) -> PathBuf {
+/// Where `tests/install.sh` puts a package aside.
+pub fn cache(package: &str) -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
-    let path = cache.join("lessor-targets").join(package).join("bin").join(name);
+    cache.join("lessor-targets").join(package)
+}
+
+/// A program of a Python package.
+pub fn tool(package: &str, name: &str) -> PathBuf {
+    let path = cache(package).join("bin").join(name);
     assert!(path.exists(), "{} is installed by `make test`", path.display());
     path
 }

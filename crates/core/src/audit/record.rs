@@ -1,5 +1,6 @@
 //! What is written, with every text of the payload replaced by a keyed hash.
 use super::headers::Headers;
+use super::quotes::hash_quotes;
 use crate::mount::Entry;
 use crate::policy::Decision;
 use crate::request::Request;
@@ -190,6 +191,7 @@ fn hash_payload(salt: &hmac::Key, value: &mut Value, clear: &[Vec<String>; 2]) {
     {
         hash_at(salt, value, pointer);
     }
+    hash_quotes(salt, value, &clear[0]);
     hash_fields(salt, value, "/request/data", &clear[0]);
     hash_fields(salt, value, "/response/data", &clear[1]);
 }

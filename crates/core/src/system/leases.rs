@@ -202,6 +202,7 @@ struct Revoke {
     /// The lease.
     lease_id: String,
     /// Waits until the credential is deleted.
+    #[param(default = "true")]
     sync: bool,
 }
 
@@ -228,6 +229,7 @@ struct RevokePrefix {
     /// Path segments; or one lease.
     prefix: String,
     /// Waits until the credentials are deleted.
+    #[param(default = "true")]
     sync: bool,
 }
 

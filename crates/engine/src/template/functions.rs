@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// `random` of more is a mistake, and no platform takes such names.
 const MAX_RANDOM: i64 = 4096;
 
+/// Longer texts are a mistake, too; without a bound, functions that lengthen what they are given could be chained until
+/// memory is full.
+const MAX_TEXT: usize = 65_536;
+
 const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 type Call = Box<dyn Fn(&Args<'_>) -> Result<Value> + Send + Sync>;
@@ -20,10 +24,10 @@ pub(super) fn all(now: Timestamp) -> FuncMap {
     let mut add = |name: &'static str, arity: usize, call: Call| {
         let checked = move |values: &[Value]| {
             let args = Args { name, values };
-            if values.len() == arity {
-                return call(&args);
+            if values.len() != arity {
+                return Err(args.error(format!("takes {arity} argument(s), got {}", values.len())));
             }
-            Err(args.error(format!("takes {arity} argument(s), got {}", values.len())))
+            args.bounded(call(&args)?)
         };
         map.insert(name.to_owned(), Arc::new(checked));
     };
@@ -32,7 +36,7 @@ pub(super) fn all(now: Timestamp) -> FuncMap {
     add("truncate_sha256", 2, Box::new(truncate_sha256));
     add("uppercase", 1, Box::new(|args| Ok(string(args.text(0)?.to_uppercase()))));
     add("lowercase", 1, Box::new(|args| Ok(string(args.text(0)?.to_lowercase()))));
-    add("replace", 3, Box::new(|args| Ok(string(args.text(2)?.replace(&args.text(0)?, &args.text(1)?)))));
+    add("replace", 3, Box::new(replace));
     add("sha256", 1, Box::new(|args| Ok(string(sha256(&args.text(0)?)))));
     add("base64", 1, Box::new(|args| Ok(string(STANDARD.encode(args.text(0)?)))));
     add("decode_base64", 1, Box::new(|args| args.decoded(STANDARD.decode(args.text(0)?).ok())));
@@ -55,6 +59,15 @@ impl Args<'_> {
     fn error(&self, reason: impl std::fmt::Display) -> TemplateError {
         TemplateError::Exec(format!("{}: {reason}", self.name))
     }
+    fn bounded(&self, value: Value) -> Result<Value> {
+        match &value {
+            Value::String(text) if text.len() > MAX_TEXT => Err(self.too_long()),
+            _ => Ok(value),
+        }
+    }
+    fn too_long(&self) -> TemplateError {
+        self.error(format!("the result is longer than {MAX_TEXT} bytes"))
+    }
     fn text(&self, at: usize) -> Result<String> {
         match self.values.get(at) {
             Some(Value::Nil) | None => Err(self.error("expected a string, got nothing")),
@@ -75,6 +88,13 @@ impl Args<'_> {
 
 fn string(text: String) -> Value {
     Value::String(text.into())
+}
+
+fn replace(args: &Args<'_>) -> Result<Value> {
+    let (from, to, text) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    // Counted first, because every byte of the text may be replaced by a long one.
+    let longest = text.matches(&from).count().saturating_mul(to.len()).saturating_add(text.len());
+    if longest > MAX_TEXT { Err(args.too_long()) } else { Ok(string(text.replace(&from, &to))) }
 }
 
 fn random(args: &Args<'_>) -> Result<Value> {
@@ -142,6 +162,19 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::matches;
+    use crate::template::Template;
+    use serde_json::json;
+
+    #[test]
+    fn chained_functions_cannot_fill_the_memory() {
+        let long = "z".repeat(400);
+        let doubled = format!("{{{{ \"{long}\" {} }}}}", "| hex ".repeat(200));
+        let replaced = format!("{{{{ \"{long}\" {} }}}}", format!("| replace \"z\" \"{long}\" ").repeat(9));
+        for source in [doubled, replaced] {
+            let error = Template::parse(&source).unwrap().render(&json!({})).unwrap_err().to_string();
+            assert!(error.contains("longer than 65536 bytes"), "{error}");
+        }
+    }
 
     #[test]
     fn globs_match_as_a_whole() {
