@@ -1,4 +1,4 @@
-.PHONY: help demo test test-heavy bench bench-outage bench-scale lint deny fmt
+.PHONY: help demo test test-heavy fuzz bench bench-outage bench-scale lint deny fmt
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
@@ -9,6 +9,8 @@ test: ## install what the tests need and run them
 test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building from source yet)
 	tests/install.sh
 	LESSOR_KILL_ROUNDS=20 cargo test -p lessor --test end_to_end kill::
+fuzz: ## feed the readers of foreign input with random input, FUZZ_SECONDS (60) each
+	fuzz/run.sh
 bench: ## side by side with the peer, in one run
 	tests/install.sh
 	bench/run.sh

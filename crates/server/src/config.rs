@@ -164,12 +164,19 @@ impl Config {
             for file in files(path)? {
                 let text = std::fs::read_to_string(&file)
                     .map_err(|source| ConfigError::Read { path: file.clone(), source })?;
-                let body =
-                    lessor_hcl::parse(&text).map_err(|source| ConfigError::Syntax { path: file.clone(), source })?;
-                config.merge(&file, &body).map_err(|fault| fault.of(&file))?;
+                config.add(&file, &text)?;
             }
         }
         Ok(config)
+    }
+
+    /// Puts the text of one file over what was read before.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; `file` is what the error names.
+    pub fn add(&mut self, file: &Path, text: &str) -> Result<(), ConfigError> {
+        let body = lessor_hcl::parse(text).map_err(|source| ConfigError::Syntax { path: file.to_owned(), source })?;
+        self.merge(file, &body).map_err(|fault| fault.of(file))
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -1,7 +1,8 @@
 //! The HTTP API over [`lessor_core`]: listeners, configuration files, logs, dev mode.
 //!
 //! [`run`] is a whole server. Below it, `listen.rs` accepts connections, `connection.rs` serves one, and
-//! `api.rs` turns one HTTP request into a [`lessor_core::request::Request`] and its answer back.
+//! `api.rs` answers one request; `envelope.rs` reads the [`lessor_core::request::Request`] in it, [`read_request`] without a
+//! connection.
 mod answer;
 mod api;
 mod banner;
@@ -12,6 +13,7 @@ mod cors;
 mod dev;
 mod dev_tls;
 mod edge;
+mod envelope;
 mod forwarded;
 mod headers;
 mod json;
@@ -34,6 +36,7 @@ mod tls;
 mod traces;
 
 pub use config::*;
+pub use envelope::read_request;
 pub use lessor_core::mount::Factories;
 pub use options::Options;
 pub use run::{Running, ServerError, run, start};
