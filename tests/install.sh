@@ -8,6 +8,8 @@ command -v curl > /dev/null || missing+=(curl)
 command -v openssl > /dev/null || missing+=(openssl)
 command -v node > /dev/null || missing+=(nodejs)
 command -v npm > /dev/null || missing+=(npm)
+[ -x /usr/sbin/slapd ] || missing+=(slapd)
+command -v ldapadd > /dev/null || missing+=(ldap-utils)
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} != 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -27,6 +29,14 @@ if [ ! -x "$ministack/bin/ministack" ]; then
     rm -rf "$ministack"
     python3 -m venv "$ministack"
     "$ministack/bin/pip" install -q 'ministack==1.5.*'
+fi
+
+# An OpenID provider that the OpenID foundation certified.
+openid=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/oidc-provider-9
+if [ ! -d "$openid/node_modules/oidc-provider" ]; then
+    rm -rf "$openid"
+    mkdir -p "$openid"
+    npm install --silent --no-audit --no-fund --prefix "$openid" oidc-provider@9
 fi
 
 # The peer, which the same requests are sent to.

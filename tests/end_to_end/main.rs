@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod auth_cert;
 mod auth_local;
+mod auth_remote;
 mod aws;
 mod cli;
 mod clients;

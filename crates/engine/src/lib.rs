@@ -15,6 +15,7 @@ pub mod context;
 pub mod duration;
 pub mod error;
 pub mod field;
+pub mod glob;
 pub mod password_policy;
 pub mod path;
 pub mod reply;

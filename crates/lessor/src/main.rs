@@ -23,6 +23,12 @@ fn methods() -> Vec<Arc<dyn Factory>> {
         Arc::new(lessor_auth_approle::ApproleFactory),
         Arc::new(lessor_auth_cert::CertFactory),
         Arc::new(lessor_auth_userpass::UserpassFactory::default()),
+        Arc::new(lessor_auth_aws::AwsFactory),
+        Arc::new(lessor_auth_github::GithubFactory),
+        Arc::new(lessor_auth_jwt::JwtFactory::jwt()),
+        Arc::new(lessor_auth_jwt::JwtFactory::oidc()),
+        Arc::new(lessor_auth_kubernetes::KubernetesFactory),
+        Arc::new(lessor_auth_ldap::LdapFactory),
     ]
 }
 

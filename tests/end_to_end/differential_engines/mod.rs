@@ -1,6 +1,8 @@
 //! The engines that the peer has too: the same requests to both servers, and the same answers, but for the differences
 //! that `docs/compatibility.md` lists.
 mod database;
+mod jwt;
+mod kubernetes;
 mod kv;
 mod normal;
 
@@ -11,8 +13,9 @@ use serde_json::Value;
 use std::process::Command;
 
 /// Fields that Vault has and the peer does not.
-const VAULTS: [&str; 12] = [
+const VAULTS: [&str; 14] = [
     "disable_automated_rotation",
+    "jwks_pairs",
     "last_vault_rotation",
     "next_vault_rotation",
     "root_rotation_statements",
@@ -23,7 +26,18 @@ const VAULTS: [&str; 12] = [
     "running_plugin_version",
     "skip_import_rotation",
     "skip_static_role_import_rotation",
+    "use_annotations_as_alias_metadata",
     "verify_connection",
+];
+
+/// Fields that the peer has and Vault does not; they are not offered.
+const PEERS: [&str; 6] = [
+    "callback_mode",
+    "oauth2_metadata",
+    "oidc_disable_confirmation",
+    "override_allowed_server_names",
+    "status",
+    "token_policies_template_claims",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/compatibility.md");
@@ -96,6 +110,11 @@ fn simplify(value: &mut Value, chance: &[&str], ignored: &[&str]) {
         Value::Array(items) => items.iter_mut().for_each(|item| simplify(item, chance, ignored)),
         _ => {}
     }
+/// Takes out of the peer's `data` what only it has.
+fn without_peers(theirs: &mut Answer, ours: &Answer) {
+    let Some(Value::Object(data)) = theirs.body.get_mut("data") else { return };
+    let Some(Value::Object(known)) = ours.body.get("data") else { return };
+    data.retain(|name, _| known.contains_key(name) || !PEERS.contains(&name.as_str()));
 }
 
 impl Both {
@@ -165,13 +184,16 @@ impl Both {
             simplify(&mut body, self.chance, self.ignored);
             Answer { status, body }
         };
-        let without_peers =
+        let peers_words =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (p, _)| text.replace(p, "v-hidden-"));
-        let without_ours =
+        let our_words =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (_, l)| text.replace(l, "v-hidden-"));
         let theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &without_peers);
         let mut ours = answer(&self.lessor.address, (&tokens.1, &paths.1, &lessor), &without_ours);
+        let mut theirs = answer(&self.peer.address, peer, &peers_words);
+        let mut ours = answer(&self.lessor.address, lessor, &our_words);
         without_vaults(&mut ours, &theirs);
+        without_peers(&mut theirs, &ours);
         (theirs, ours)
     }
 

@@ -1,6 +1,7 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
 pub mod bao;
+pub mod openid;
 pub mod peer;
 pub mod postgres;
 pub mod sts;
@@ -17,6 +18,20 @@ pub fn cache(package: &str) -> PathBuf {
 /// A program of a Python package.
 pub fn tool(package: &str, name: &str) -> PathBuf {
     let path = cache(package).join("bin").join(name);
+pub mod slapd;
+
+use std::path::PathBuf;
+
+/// What `tests/install.sh` put aside under this name.
+fn cached(package: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+    let path = cache.join("lessor-targets").join(package);
     assert!(path.exists(), "{} is installed by `make test`", path.display());
     path
+}
+
+/// A program of a Python package that `tests/install.sh` put aside.
+pub fn tool(package: &str, name: &str) -> PathBuf {
+    cached(package).join("bin").join(name)
 }

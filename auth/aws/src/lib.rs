@@ -1,0 +1,54 @@
+//! Logins of whoever holds keys of an AWS account: they sign the question "who am I?" (`sts:GetCallerIdentity`), Lessor
+//! asks it at the STS endpoint that an operator configured, and believes the answer.
+//!
+//! Read `request.rs` (which signed questions are asked), `sts.rs` (what comes back), `principal.rs`, then `login.rs`.
+mod config;
+mod identity;
+mod login;
+mod principal;
+mod request;
+mod roles;
+mod sts;
+
+use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One mount.
+pub(crate) struct Aws;
+
+fn role(fields: &Fields) -> Option<String> {
+    fields.get("role").and_then(|name| name.as_str()).map(str::to_lowercase)
+}
+
+fn paths() -> PathTable {
+    Paths::new(Arc::new(Aws))
+        .path("login", "Logs in with a signed request.", |path| path.write(login::login).open().login_role(role))
+        .path("config/client", "Says where STS is asked.", |path| {
+            path.read(config::read).write(config::write).delete(config::delete)
+        })
+        .path("config/identity", "Says what names an identity alias.", |path| {
+            path.read(identity::read).write(identity::write)
+        })
+        .path("roles", "Lists the roles.", |path| path.list(roles::list))
+        .path("role", "Lists the roles.", |path| path.list(roles::list))
+        .path("role/{role}", "Manages a role.", |path| {
+            path.read(roles::read).write(roles::write).delete(roles::delete).exists(roles::exists)
+        })
+        .build()
+}
+
+/// Makes `aws` mounts.
+pub struct AwsFactory;
+
+impl Factory for AwsFactory {
+    fn kind(&self) -> &'static str {
+        "aws"
+    }
+    fn description(&self) -> &'static str {
+        "Logins with requests that were signed with keys of an AWS account"
+    }
+    fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
+        Ok(Backend::new(paths()).auth(Arc::new(login::Renewal)))
+    }
+}

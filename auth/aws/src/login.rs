@@ -1,0 +1,105 @@
+//! The login itself, and what a renewal asks again.
+use crate::Aws;
+use crate::config::Config;
+use crate::identity::AliasName;
+use crate::principal::Principal;
+use crate::request::Signed;
+use crate::roles::{Role, key};
+use crate::sts;
+use async_trait::async_trait;
+use lessor_engine::{Alias, Any, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result, Secret};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Params)]
+pub(crate) struct LoginParams {
+    /// Name of the role; without it the principal's own name.
+    role: String,
+    /// How the request was signed: POST or GET.
+    iam_http_request_method: String,
+    /// The address it was signed for, in base64.
+    iam_request_url: String,
+    /// Its body, in base64.
+    #[param(secret)]
+    iam_request_body: Secret,
+    /// Its headers, as an object or as one in JSON and base64.
+    #[param(secret)]
+    iam_request_headers: Any,
+}
+
+/// [`Login::renewal`].
+#[derive(Serialize, Deserialize)]
+struct Origin {
+    role: String,
+    role_id: String,
+    account: String,
+    arn: String,
+}
+
+pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result<Reply> {
+    let config = Config::load(&cx).await?;
+    let (url, body) = (&sent.iam_request_url, &sent.iam_request_body);
+    let signed = Signed::parse(&config, &sent.iam_http_request_method, url, body, &sent.iam_request_headers.0)?;
+    let caller = sts::ask(&config, signed).await?;
+    let principal = Principal::parse(&caller.arn);
+    let principal =
+        principal.ok_or_else(|| Error::invalid(format!("{:?} is neither a user nor a role", caller.arn)))?;
+    let name = if sent.role.is_empty() { principal.name.to_lowercase() } else { sent.role.to_lowercase() };
+    let role: Option<Role> = cx.view.get(&key(&name)).await?;
+    let role = role.ok_or_else(|| Error::invalid(format!("entry for role {name} not found")))?;
+    if !role.token.settings.admits(cx.connection.address) {
+        return Err(Error::Forbidden("permission denied".to_owned()));
+    }
+    if !role.admits(&caller.account, &principal.canonical) {
+        let text = format!("IAM Principal {:?} does not belong to the role {name:?}", caller.arn);
+        return Err(Error::invalid(text));
+    }
+    let unique_id = caller.user_id.split(':').next().unwrap_or_default().to_owned();
+    let alias = match AliasName::load(&cx).await? {
+        AliasName::RoleId => role.id.clone(),
+        AliasName::UniqueId => unique_id.clone(),
+        AliasName::CanonicalArn => principal.canonical.clone(),
+        AliasName::FullArn => caller.arn.clone(),
+    };
+    let metadata: BTreeMap<String, String> = [
+        ("account_id", caller.account.clone()),
+        ("auth_type", "iam".to_owned()),
+        ("canonical_arn", principal.canonical.clone()),
+        ("client_arn", caller.arn),
+        ("client_user_id", unique_id),
+        ("inferred_aws_region", String::new()),
+        ("inferred_entity_id", String::new()),
+        ("inferred_entity_type", String::new()),
+        ("role_id", role.id.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let origin = Origin { role: name, role_id: role.id, account: caller.account, arn: principal.canonical };
+    Ok(Reply::login(Login {
+        display_name: principal.name,
+        alias: Some(Alias { name: alias, metadata: metadata.clone() }),
+        groups: Vec::new(),
+        metadata,
+        token: role.token.settings,
+        renewal: json!(origin),
+        renewable: true,
+    }))
+}
+
+pub(crate) struct Renewal;
+
+#[async_trait]
+impl AuthMethod for Renewal {
+    async fn renew(&self, cx: &Context, renewal: &Value) -> Result<Renewed> {
+        let origin = Origin::deserialize(renewal)?;
+        let role: Option<Role> = cx.view.get(&key(&origin.role)).await?;
+        let gone = || Error::invalid(format!("role {} does not exist during renewal", origin.role));
+        let role = role.filter(|role| role.id == origin.role_id).ok_or_else(gone)?;
+        if !role.admits(&origin.account, &origin.arn) {
+            return Err(Error::invalid(format!("IAM Principal {:?} does not belong to the role any more", origin.arn)));
+        }
+        Ok(Renewed { token: role.token.settings, same_policies: false, groups: None })
+    }
+}

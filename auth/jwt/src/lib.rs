@@ -1,0 +1,70 @@
+//! Logins with a token that somebody else signed: `jwt` takes the token itself, `oidc` sends people to a provider and
+//! fetches it there. Both are one method under two names, as in Vault.
+//!
+//! Read `provider.rs` (whose keys are believed), `identity.rs` (who the claims speak of), then `login.rs`, and `oidc/` for
+//! the way over the browser.
+mod config;
+mod identity;
+mod login;
+mod oidc;
+mod provider;
+mod role;
+mod roles;
+
+use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use provider::Providers;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One mount.
+#[derive(Default)]
+pub(crate) struct Jwt {
+    pub(crate) providers: Providers,
+}
+
+fn role(fields: &Fields) -> Option<String> {
+    fields.get("role").and_then(|name| name.as_str()).map(str::to_lowercase)
+}
+
+fn paths(jwt: Arc<Jwt>) -> PathTable {
+    Paths::new(jwt)
+        .path("login", "Logs in with a signed token.", |path| path.write(login::login).open().login_role(role))
+        .path("oidc/auth_url", "Begins a login over a browser.", |path| {
+            path.write(oidc::auth_url).open().login_role(role)
+        })
+        .path("oidc/callback", "Ends a login over a browser.", |path| {
+            path.read(oidc::callback).write(oidc::form_post).open()
+        })
+        .path("config", "Says whose tokens are taken.", |path| path.read(config::read).write(config::write))
+        .path("role", "Lists the roles.", |path| path.list(roles::list))
+        .path("role/{name}", "Manages a role.", |path| {
+            path.read(roles::read).write(roles::write).delete(roles::delete).exists(roles::exists)
+        })
+        .build()
+}
+
+/// Makes mounts of one of the two names.
+pub struct JwtFactory(&'static str);
+
+impl JwtFactory {
+    /// For mounts of type `jwt`.
+    pub fn jwt() -> Self {
+        Self("jwt")
+    }
+    /// For mounts of type `oidc`.
+    pub fn oidc() -> Self {
+        Self("oidc")
+    }
+}
+
+impl Factory for JwtFactory {
+    fn kind(&self) -> &'static str {
+        self.0
+    }
+    fn description(&self) -> &'static str {
+        "Logins with tokens of a provider, sent or fetched over a browser"
+    }
+    fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
+        Ok(Backend::new(paths(Arc::default())).auth(Arc::new(login::Renewal)))
+    }
+}

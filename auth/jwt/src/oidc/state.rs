@@ -1,0 +1,101 @@
+//! Logins that wait for a browser: few, short-lived, and in storage, since the browser may come back to another node.
+use super::failed;
+use lessor_engine::{Changes, Context, Error, Result, Secret, secret};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde::{Deserialize, Serialize};
+
+/// Seconds a person has at the provider.
+const LIFETIME: i64 = 600;
+/// Of one mount.
+const MOST_WAITING: usize = 1000;
+const FOLDER: &str = "state/";
+
+/// What a browser posted for whoever began the login.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Posted {
+    #[serde(with = "secret::at_rest")]
+    pub(super) code: Secret,
+    #[serde(with = "secret::at_rest")]
+    pub(super) id_token: Secret,
+}
+
+/// A login between `auth_url` and `callback`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) role: String,
+    pub(super) redirect_uri: String,
+    pub(super) nonce: String,
+    #[serde(with = "secret::at_rest")]
+    pub(super) client_nonce: Secret,
+    /// PKCE's (RFC 7636).
+    #[serde(with = "secret::at_rest")]
+    pub(super) verifier: Secret,
+    pub(super) posted: Option<Posted>,
+}
+
+fn random(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+fn gone() -> Error {
+    failed("Expired or missing OAuth state.")
+}
+
+/// The moment a state ends stands at its beginning, so that storage lists the oldest first.
+fn ends(state: &str) -> Option<i64> {
+    state.get(..10)?.parse().ok()
+}
+
+/// The key of a state as it came back, without the namespace that was put behind it.
+fn key(cx: &Context, state: &str) -> Result<String> {
+    let state = state.split(",ns=").next().unwrap_or_default();
+    let plain = state.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let lives = ends(state).is_some_and(|ends| ends > cx.now().as_second());
+    if plain && lives { Ok(format!("{FOLDER}{state}")) } else { Err(gone()) }
+}
+
+impl Pending {
+    pub(super) fn new(role: String, redirect_uri: String, client_nonce: Secret) -> Self {
+        let (nonce, verifier) = (random(32), Secret::new(random(64)));
+        Self { role, redirect_uri, nonce, client_nonce, verifier, posted: None }
+    }
+    /// Remembers the login; the state to give to the browser.
+    ///
+    /// # Errors
+    /// 429 when too many wait already.
+    pub(super) async fn begin(&self, cx: &Context) -> Result<String> {
+        let now = cx.now().as_second();
+        let waiting = cx.view.keys(FOLDER).await?;
+        let (old, young): (Vec<_>, Vec<_>) =
+            waiting.iter().partition(|key| ends(&key[FOLDER.len()..]).is_none_or(|ends| ends <= now));
+        if young.len() >= MOST_WAITING {
+            let message = "too many logins wait for a browser: try again in a few minutes".to_owned();
+            return Err(Error::Refused { status: 429, message });
+        }
+        let state = format!("{:010}{}", now + LIFETIME, random(32));
+        let changes = old.into_iter().fold(Changes::new(), |changes, key| changes.delete(key));
+        cx.view.commit(changes.put(&format!("{FOLDER}{state}"), self)?).await?;
+        Ok(state)
+    }
+}
+
+/// Keeps what a browser posted; once, so that nobody can replace it.
+pub(super) async fn keep(cx: &Context, state: &str, posted: Posted) -> Result<()> {
+    let key = key(cx, state)?;
+    let (mut pending, version) = cx.view.get_versioned::<Pending>(&key).await?.ok_or_else(gone)?;
+    if pending.posted.replace(posted).is_some() {
+        return Err(gone());
+    }
+    cx.view.commit(Changes::new().put(&key, &pending)?.expect(&key, Some(version))).await
+}
+
+/// Ends the waiting: of several who ask at the same time one gets it.
+pub(super) async fn take(cx: &Context, state: &str) -> Result<Pending> {
+    let key = key(cx, state)?;
+    let (pending, version) = cx.view.get_versioned::<Pending>(&key).await?.ok_or_else(gone)?;
+    match cx.view.commit(Changes::new().delete(&key).expect(&key, Some(version))).await {
+        Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => Err(gone()),
+        done => done.map(|()| pending),
+    }
+}

@@ -1,0 +1,314 @@
+//! `config`: the directory, and how people are found in it.
+use crate::Ldap;
+use lessor_engine::{
+    Changes, Context, Error, FieldKind, FieldValue, OldNames, Params, Reply, Result, Seconds, Secret, TokenParams,
+    TokenRole, secret, template::Template,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use url::Url;
+
+const USER_FILTER: &str = "({{.UserAttr}}={{.Username}})";
+const GROUP_FILTER: &str = "(|(memberUid={{.Username}})(member={{.UserDN}})(uniqueMember={{.UserDN}}))";
+
+/// A version of TLS, as clients write it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+impl FieldValue for TlsVersion {
+    const KIND: FieldKind = FieldKind::String;
+    fn coerce(value: Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some("" | "tls12") => Ok(Self::Tls12),
+            Some("tls13") => Ok(Self::Tls13),
+            _ => Err("expected tls12 or tls13: older versions are not safe".to_owned()),
+        }
+    }
+    fn absent() -> Self {
+        Self::Tls12
+    }
+}
+
+/// Whether references in the directory are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Aliases {
+    Never,
+    Finding,
+    Searching,
+    Always,
+}
+
+impl FieldValue for Aliases {
+    const KIND: FieldKind = FieldKind::String;
+    fn coerce(value: Value) -> Result<Self, String> {
+        serde_json::from_value(value).map_err(|_| "expected never, finding, searching or always".to_owned())
+    }
+    fn absent() -> Self {
+        Self::Never
+    }
+}
+
+/// What is stored under `config`.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Config {
+    /// Separated by commas, tried in this order.
+    pub(crate) url: String,
+    pub(crate) case_sensitive_names: bool,
+    /// Seconds.
+    pub(crate) request_timeout: u64,
+    pub(crate) connection_timeout: u64,
+    pub(crate) starttls: bool,
+    pub(crate) tls_min_version: TlsVersion,
+    pub(crate) tls_max_version: TlsVersion,
+    pub(crate) insecure_tls: bool,
+    pub(crate) certificate: String,
+    pub(crate) client_tls_cert: String,
+    #[serde(with = "secret::at_rest")]
+    pub(crate) client_tls_key: Secret,
+    pub(crate) binddn: String,
+    #[serde(with = "secret::at_rest")]
+    pub(crate) bindpass: Secret,
+    pub(crate) userdn: String,
+    pub(crate) userattr: String,
+    pub(crate) discoverdn: bool,
+    pub(crate) deny_null_bind: bool,
+    pub(crate) upndomain: String,
+    pub(crate) userfilter: String,
+    pub(crate) anonymous_group_search: bool,
+    pub(crate) groupfilter: String,
+    pub(crate) groupdn: String,
+    pub(crate) groupattr: String,
+    pub(crate) username_as_alias: bool,
+    pub(crate) dereference_aliases: Aliases,
+    pub(crate) max_page_size: i32,
+    pub(crate) enable_samaccountname_login: bool,
+    pub(crate) token: TokenRole,
+}
+
+#[derive(Params)]
+pub(crate) struct ConfigParams {
+    /// Addresses of the directory, separated by commas: ldap:// or ldaps://.
+    url: Option<String>,
+    /// Tells Bob from bob.
+    case_sensitive_names: Option<bool>,
+    /// Seconds one request may take.
+    request_timeout: Option<Seconds>,
+    /// Seconds a connection may take.
+    connection_timeout: Option<Seconds>,
+    /// Begins TLS on an ldap:// connection.
+    starttls: Option<bool>,
+    /// Oldest version of TLS: tls12 or tls13.
+    tls_min_version: Option<TlsVersion>,
+    /// Newest version of TLS: tls12 or tls13.
+    tls_max_version: Option<TlsVersion>,
+    /// Takes every certificate: passwords go to whoever answers.
+    insecure_tls: Option<bool>,
+    /// Who vouches for the directory, in PEM; empty for the system's.
+    certificate: Option<String>,
+    /// Certificate of this server, in PEM.
+    client_tls_cert: Option<String>,
+    /// Its key, in PEM.
+    #[param(secret)]
+    client_tls_key: Option<Secret>,
+    /// Account that searches the directory.
+    binddn: Option<String>,
+    /// Its password.
+    #[param(secret)]
+    bindpass: Option<Secret>,
+    /// Where people are.
+    userdn: Option<String>,
+    /// Attribute with the name people log in with.
+    userattr: Option<String>,
+    /// Searches for people without an account.
+    discoverdn: Option<bool>,
+    /// Refuses empty passwords; they always are.
+    deny_null_bind: Option<bool>,
+    /// Logs in as username@upndomain.
+    upndomain: Option<String>,
+    /// Filter that finds one person; {{.UserAttr}} and {{.Username}} are known.
+    userfilter: Option<String>,
+    /// Searches for groups without an account.
+    anonymous_group_search: Option<bool>,
+    /// Filter that finds a person's groups; {{.UserDN}} and {{.Username}} are known.
+    groupfilter: Option<String>,
+    /// Where groups are.
+    groupdn: Option<String>,
+    /// Attribute with a group's name.
+    groupattr: Option<String>,
+    /// Names the identity alias after the login instead of after userattr.
+    username_as_alias: Option<bool>,
+    /// Follows references: never, finding, searching or always.
+    dereference_aliases: Option<Aliases>,
+    /// Entries of one page of a search; 0 for no pages.
+    max_page_size: Option<i64>,
+    /// Reads groups out of Active Directory's tokenGroups; not offered by this version.
+    use_token_groups: Option<bool>,
+    /// With upndomain: also finds people by sAMAccountName.
+    enable_samaccountname_login: Option<bool>,
+    #[param(flatten)]
+    token: TokenParams,
+}
+
+const KEY: &str = "config";
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "ldap://127.0.0.1".to_owned(),
+            case_sensitive_names: false,
+            request_timeout: 90,
+            connection_timeout: 30,
+            starttls: false,
+            tls_min_version: TlsVersion::Tls12,
+            tls_max_version: TlsVersion::Tls12,
+            insecure_tls: false,
+            certificate: String::new(),
+            client_tls_cert: String::new(),
+            client_tls_key: Secret::default(),
+            binddn: String::new(),
+            bindpass: Secret::default(),
+            userdn: String::new(),
+            userattr: "cn".to_owned(),
+            discoverdn: false,
+            deny_null_bind: true,
+            upndomain: String::new(),
+            userfilter: USER_FILTER.to_owned(),
+            anonymous_group_search: false,
+            groupfilter: GROUP_FILTER.to_owned(),
+            groupdn: String::new(),
+            groupattr: "cn".to_owned(),
+            username_as_alias: false,
+            dereference_aliases: Aliases::Never,
+            max_page_size: 0,
+            enable_samaccountname_login: false,
+            token: TokenRole::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn load(cx: &Context) -> Result<Self> {
+        let config = cx.view.get(KEY).await?;
+        config.ok_or_else(|| Error::invalid("ldap backend not configured"))
+    }
+    /// How a name is looked up and stored.
+    pub(crate) fn name(&self, name: &str) -> String {
+        if self.case_sensitive_names { name.to_owned() } else { name.to_lowercase() }
+    }
+    /// Whether people are searched for, by an account or by nobody; else their names are put together.
+    pub(crate) fn searches(&self) -> bool {
+        self.discoverdn || self.has_account()
+    }
+    /// Whether there is an account that searches.
+    pub(crate) fn has_account(&self) -> bool {
+        !self.binddn.is_empty() && !self.bindpass.is_empty()
+    }
+    fn check(&self) -> Result<()> {
+        for text in self.url.split(',').map(str::trim) {
+            let known = Url::parse(text).is_ok_and(|url| {
+                matches!(url.scheme(), "ldap" | "ldaps") && url.host_str().is_some_and(|host| !host.is_empty())
+            });
+            if !known {
+                return Err(Error::invalid(format!("url {text:?} is no ldap://host or ldaps://host address")));
+            }
+        }
+        if self.tls_min_version > self.tls_max_version {
+            let text = "'tls_max_version' must be greater than or equal to 'tls_min_version'";
+            return Err(Error::invalid(text));
+        }
+        if self.client_tls_cert.is_empty() != self.client_tls_key.is_empty() {
+            return Err(Error::invalid("both client_tls_cert and client_tls_key must be set"));
+        }
+        for (name, text) in [("userfilter", &self.userfilter), ("groupfilter", &self.groupfilter)] {
+            if !text.is_empty() {
+                let wrong = |error| Error::invalid(format!("{name} is no filter template: {error}"));
+                Template::parse(text).map_err(wrong)?;
+            }
+        }
+        crate::tls::config(self).map(drop)
+    }
+}
+
+fn replace<T: Clone>(place: &mut T, sent: &Option<T>) {
+    if let Some(sent) = sent {
+        place.clone_from(sent);
+    }
+}
+
+fn changed(old: Option<Config>, sent: &ConfigParams) -> Result<Config> {
+    let mut config = old.unwrap_or_default();
+    replace(&mut config.url, &sent.url.as_ref().map(|url| url.to_lowercase()));
+    replace(&mut config.case_sensitive_names, &sent.case_sensitive_names);
+    replace(&mut config.request_timeout, &sent.request_timeout.map(|seconds| seconds.0));
+    replace(&mut config.connection_timeout, &sent.connection_timeout.map(|seconds| seconds.0));
+    replace(&mut config.starttls, &sent.starttls);
+    replace(&mut config.tls_min_version, &sent.tls_min_version);
+    replace(&mut config.tls_max_version, &sent.tls_max_version);
+    // Whoever asks for 1.3 alone need not raise the other bound too.
+    if sent.tls_max_version.is_none() {
+        config.tls_max_version = config.tls_max_version.max(config.tls_min_version);
+    }
+    replace(&mut config.insecure_tls, &sent.insecure_tls);
+    replace(&mut config.certificate, &sent.certificate);
+    replace(&mut config.client_tls_cert, &sent.client_tls_cert);
+    replace(&mut config.client_tls_key, &sent.client_tls_key);
+    replace(&mut config.binddn, &sent.binddn);
+    replace(&mut config.bindpass, &sent.bindpass);
+    replace(&mut config.userdn, &sent.userdn);
+    replace(&mut config.userattr, &sent.userattr.as_ref().map(|name| name.to_lowercase()));
+    replace(&mut config.discoverdn, &sent.discoverdn);
+    replace(&mut config.deny_null_bind, &sent.deny_null_bind);
+    replace(&mut config.upndomain, &sent.upndomain);
+    replace(&mut config.userfilter, &sent.userfilter);
+    replace(&mut config.anonymous_group_search, &sent.anonymous_group_search);
+    replace(&mut config.groupfilter, &sent.groupfilter);
+    replace(&mut config.groupdn, &sent.groupdn);
+    replace(&mut config.groupattr, &sent.groupattr);
+    replace(&mut config.username_as_alias, &sent.username_as_alias);
+    replace(&mut config.dereference_aliases, &sent.dereference_aliases);
+    if let Some(size) = sent.max_page_size {
+        let wrong = |_| Error::invalid("max_page_size is out of range: use 0 for no pages");
+        config.max_page_size = i32::try_from(size).map_err(wrong)?.max(0);
+    }
+    replace(&mut config.enable_samaccountname_login, &sent.enable_samaccountname_login);
+    if sent.use_token_groups == Some(true) {
+        return Err(Error::invalid("use_token_groups is not offered: use a groupfilter"));
+    }
+    config.token.apply(sent.token.clone(), OldNames::default())?;
+    config.check()?;
+    Ok(config)
+}
+
+pub(crate) async fn write(_: Arc<Ldap>, cx: Context, sent: ConfigParams) -> Result<Reply> {
+    loop {
+        let (old, version) = cx.view.get_versioned(KEY).await?.map_or((None, None), |(c, v)| (Some(c), Some(v)));
+        let changes = Changes::new().put(KEY, &changed(old, &sent)?)?.expect(KEY, version);
+        match cx.view.commit(changes).await {
+            Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {}
+            done => return done.map(|()| Reply::empty()),
+        }
+    }
+}
+
+/// Before it is written, a read shows the defaults, as in Vault.
+pub(crate) async fn read(_: Arc<Ldap>, cx: Context, (): ()) -> Result<Reply> {
+    let config: Config = cx.view.get(KEY).await?.unwrap_or_default();
+    let mut shown = config.token.show();
+    if let Value::Object(own) = serde_json::to_value(&config)? {
+        let hidden = ["bindpass", "client_tls_key", "client_tls_cert", "token"];
+        shown.extend(own.into_iter().filter(|(name, _)| !hidden.contains(&name.as_str())));
+    }
+    shown.insert("use_token_groups".to_owned(), json!(false));
+    shown.sort_keys();
+    Ok(Reply::data(Value::Object(shown)))
+}

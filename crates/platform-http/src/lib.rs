@@ -1,0 +1,204 @@
+//! Requests to a platform that is asked over HTTP (a provider's keys, a cluster's token review): every one has a
+//! timeout, reads no more than it has to, and follows no redirect, so that credentials reach nobody but the address that
+//! an operator configured.
+use reqwest::Method;
+use reqwest::redirect::Policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// Of a whole request.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer.
+const LARGEST: usize = 1 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text holds no certificate.
+    #[error("could not parse CA PEM value successfully")]
+    Ca,
+    /// The address is no `http://` or `https://` URL.
+    #[error("{0:?} is no http:// or https:// address")]
+    Address(String),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// Nobody answers, not in time, or not in HTTP.
+    #[error("{url}: {reason}")]
+    Unreachable {
+        /// Who was asked.
+        url: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// More than a megabyte.
+    #[error("{0}: the answer is larger than {LARGEST} bytes")]
+    TooLarge(String),
+    /// The answer is not of the expected form.
+    #[error("{url}: the answer cannot be read: {reason}")]
+    Form {
+        /// Who was asked.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A client that trusts one set of authorities.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+/// One request.
+pub struct Ask<'a> {
+    /// Verb.
+    pub method: Method,
+    /// Full address.
+    pub url: &'a str,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// Body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET without headers.
+    pub fn get(url: &'a str) -> Self {
+        Self { method: Method::GET, url, headers: Vec::new(), body: Vec::new() }
+    }
+    /// A POST of this body.
+    pub fn post(url: &'a str, kind: &str, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, url, headers: vec![("Content-Type".to_owned(), kind.to_owned())], body }
+    }
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// What came back.
+pub struct Answer {
+    url: String,
+    /// HTTP status.
+    pub status: u16,
+    /// At most a megabyte.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Form`].
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::Form { url: self.url.clone(), reason: error.to_string() })
+    }
+    /// The same answer when its status is 200.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] with the status.
+    pub fn ok(self) -> Result<Self, Error> {
+        if self.status == 200 {
+            return Ok(self);
+        }
+        Err(Error::Unreachable { url: self.url, reason: format!("status {}", self.status) })
+    }
+}
+
+/// The trust of a connection: the certificates in `ca_pem`, or those of the operating system when it is empty.
+///
+/// # Errors
+/// [`Error::Ca`] when there is no certificate in it.
+pub fn tls(ca_pem: &str) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    if ca_pem.is_empty() {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    } else {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca_pem.as_bytes()).collect();
+        let found = found.map_err(|_| Error::Ca)?;
+        let (added, ignored) = roots.add_parsable_certificates(found);
+        if added == 0 || ignored > 0 {
+            return Err(Error::Ca);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl Http {
+    /// Trusts the certificates in `ca_pem`, or those of the operating system when it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Ca`] when there is no certificate in it.
+    pub fn new(ca_pem: &str) -> Result<Self, Error> {
+        let builder = reqwest::Client::builder().use_preconfigured_tls(tls(ca_pem)?).redirect(Policy::none());
+        let built = builder.connect_timeout(CONNECT).timeout(TIMEOUT).user_agent("lessor").build();
+        Ok(Self { client: built.map_err(|error| Error::Tls(error.to_string()))? })
+    }
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// When there is no answer; every status is an answer.
+    pub async fn send(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+        if !ask.url.starts_with("http://") && !ask.url.starts_with("https://") {
+            return Err(Error::Address(ask.url.to_owned()));
+        }
+        let failed = |error: &reqwest::Error| Error::Unreachable { url: ask.url.to_owned(), reason: cause(error) };
+        let mut request = self.client.request(ask.method, ask.url);
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        let mut answer = request.body(ask.body).send().await.map_err(|error| failed(&error))?;
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|error| failed(&error))? {
+            body.extend_from_slice(&part);
+            if body.len() > LARGEST {
+                return Err(Error::TooLarge(ask.url.to_owned()));
+            }
+        }
+        Ok(Answer { url: ask.url.to_owned(), status, body })
+    }
+}
+
+/// The innermost reason: the outer ones only repeat the address.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_a_certificate_is_no_authority() {
+        assert!(matches!(tls("x"), Err(Error::Ca)));
+        assert!(tls("").is_ok());
+    }
+
+    #[tokio::test]
+    async fn nobody_there_and_no_address_are_told_apart() {
+        let http = Http::new("").unwrap();
+        let error = http.send(Ask::get("http://127.0.0.1:1/x")).await.err().unwrap();
+        assert!(matches!(&error, Error::Unreachable { url, .. } if url == "http://127.0.0.1:1/x"), "{error}");
+        assert!(matches!(http.send(Ask::get("file:///etc/passwd")).await, Err(Error::Address(_))));
+    }
+}

@@ -1,0 +1,115 @@
+//! `oidc` with a provider that others wrote and a person who has no browser but fills in its forms.
+use super::{enabled, lives_and_ends, refused};
+use crate::lessor::Lessor;
+use crate::targets::openid::OpenId;
+use lessor_client::Request;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const REDIRECT: &str = "http://localhost:8250/oidc/callback";
+
+async fn configured(provider: &OpenId, more: Value) -> Lessor {
+    let lessor = enabled("oidc").await;
+    let mut config = json!({
+        "oidc_discovery_url": provider.issuer, "oidc_client_id": "lessor", "oidc_client_secret": "client secret:/?",
+        "default_role": "people",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    lessor.write("auth/oidc/config", config).await;
+    let role = json!({
+        "user_claim": "sub", "allowed_redirect_uris": REDIRECT, "oidc_scopes": "profile,email", "groups_claim": "groups",
+        "bound_claims": { "groups": "admins" }, "claim_mappings": { "email": "mail" }, "token_policies": "p", "max_age": "1h",
+    });
+    lessor.write("auth/oidc/role/people", role).await;
+    lessor
+}
+
+async fn begin(lessor: &Lessor) -> String {
+    let begin = json!({ "redirect_uri": REDIRECT, "client_nonce": "mine" });
+    let answer = lessor.write("auth/oidc/oidc/auth_url", begin).await;
+    answer["data"]["auth_url"].as_str().unwrap().to_owned()
+}
+
+fn query(address: &str) -> BTreeMap<String, String> {
+    let (_, query) = address.split_once('?').unwrap();
+    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+}
+
+fn end(came_back: &str, nonce: &str) -> Request {
+    let query = query(came_back);
+    let request = Request::get("auth/oidc/oidc/callback").query("state", &query["state"]).query("code", &query["code"]);
+    request.query("client_nonce", nonce)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_at_the_provider_once_and_is_let_in_once() {
+    let provider = OpenId::start(REDIRECT);
+    let lessor = configured(&provider, json!({})).await;
+    let address = begin(&lessor).await;
+    let sent = query(&address);
+    assert_eq!((sent["code_challenge_method"].as_str(), sent["response_type"].as_str()), ("S256", "code"));
+    let came_back = provider.browse(&address, "alice");
+    assert!(came_back.starts_with(REDIRECT), "{came_back}");
+    let answer = lessor.send(end(&came_back, "mine")).await.unwrap();
+    assert_eq!(answer["auth"]["metadata"], json!({ "mail": "alice@example.com", "role": "people" }));
+    assert_eq!(answer["auth"]["policies"], json!(["default", "p"]));
+    let (status, text) = lessor.refused(end(&came_back, "mine")).await;
+    assert!(status == 400 && text.contains("Expired or missing OAuth state"), "{status} {text}");
+    lives_and_ends(&lessor, &answer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_did_not_begin_the_login_or_is_not_bound_does_not_end_it() {
+    let provider = OpenId::start(REDIRECT);
+    let lessor = configured(&provider, json!({})).await;
+    let came_back = provider.browse(&begin(&lessor).await, "alice");
+    let (status, text) = lessor.refused(end(&came_back, "another")).await;
+    assert_eq!((status, text.as_str()), (400, "invalid client_nonce"));
+    let came_back = provider.browse(&begin(&lessor).await, "bob");
+    let (status, text) = lessor.refused(end(&came_back, "mine")).await;
+    assert!(status == 400 && text.contains("claim \"groups\" does not match"), "{status} {text}");
+    // A code that the provider gave for another login: PKCE ties it to that one.
+    let (mine, other) = (begin(&lessor).await, provider.browse(&begin(&lessor).await, "alice"));
+    let mixed = format!("{REDIRECT}?state={}&code={}", query(&mine)["state"], query(&other)["code"]);
+    let (status, text) = lessor.refused(end(&mixed, "mine")).await;
+    assert!(status == 400 && text.contains("Error exchanging oidc code: invalid_grant"), "{status} {text}");
+    let state = query(&begin(&lessor).await)["state"].clone();
+    let denied = Request::get("auth/oidc/oidc/callback").query("state", &state).query("error", "access_denied");
+    let (status, text) = lessor.refused(denied).await;
+    assert!(status == 400 && text.contains("The provider refused: access_denied"), "{status} {text}");
+    let elsewhere = json!({ "redirect_uri": "https://evil.example/oidc/callback" });
+    assert_eq!(lessor.write("auth/oidc/oidc/auth_url", elsewhere).await["data"], json!({ "auth_url": "" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_form_post_the_browser_brings_the_code_and_the_command_line_ends_the_login() {
+    let provider = OpenId::start(REDIRECT);
+    let lessor = configured(&provider, json!({ "oidc_response_mode": "form_post" })).await;
+    let page = provider.browse(&begin(&lessor).await, "alice");
+    let field = |name: &str| {
+        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (state, code) = (field("state"), field("code"));
+    let posted = json!({ "state": state, "code": code });
+    lessor.write("auth/oidc/oidc/callback", posted.clone()).await;
+    refused(&lessor, "auth/oidc/oidc/callback", posted, 400).await;
+    let request = Request::get("auth/oidc/oidc/callback").query("state", &state).query("client_nonce", "mine");
+    let answer = lessor.send(request).await.unwrap();
+    assert_eq!(answer["auth"]["metadata"]["mail"], "alice@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_gone_or_speaks_for_another_is_refused() {
+    let provider = OpenId::start(REDIRECT);
+    let lessor = configured(&provider, json!({})).await;
+    let came_back = provider.browse(&begin(&lessor).await, "alice");
+    let other_name = provider.issuer.replace("127.0.0.1", "localhost");
+    let error = refused(&lessor, "auth/oidc/config", json!({ "oidc_discovery_url": other_name }), 400).await;
+    assert!(error.contains("issuer did not match"), "{error}");
+    drop(provider);
+    let (status, text) = lessor.refused(end(&came_back, "mine")).await;
+    assert!(status == 500 && text.contains("the provider cannot be asked"), "{status} {text}");
+}

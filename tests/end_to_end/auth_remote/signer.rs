@@ -1,0 +1,70 @@
+//! A provider's signing key.
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use std::process::Command;
+
+pub struct Signer {
+    id: String,
+    algorithm: Algorithm,
+    key: EncodingKey,
+    /// The public key in PEM.
+    pub public: String,
+}
+
+fn openssl(arguments: &[&str], input: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("in");
+    std::fs::write(&file, input).unwrap();
+    let output = Command::new("openssl").args(arguments).stdin(std::fs::File::open(file).unwrap()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+impl Signer {
+    pub fn rsa(id: &str) -> Self {
+        let private = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "");
+        let key = EncodingKey::from_rsa_pem(private.as_bytes()).unwrap();
+        Self { id: id.into(), algorithm: Algorithm::RS256, key, public: openssl(&["pkey", "-pubout"], &private) }
+    }
+    pub fn ec(id: &str) -> Self {
+        let private = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "");
+        let key = EncodingKey::from_ec_pem(private.as_bytes()).unwrap();
+        Self { id: id.into(), algorithm: Algorithm::ES256, key, public: openssl(&["pkey", "-pubout"], &private) }
+    }
+    fn header(&self, algorithm: Algorithm) -> Header {
+        Header { kid: Some(self.id.clone()), ..Header::new(algorithm) }
+    }
+    pub fn sign(&self, claims: &Value) -> String {
+        jsonwebtoken::encode(&self.header(self.algorithm), claims, &self.key).unwrap()
+    }
+    /// What a token says, unchecked.
+    pub fn claims(token: &str) -> Value {
+        jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims
+    }
+    /// Signed with the public key as if it were a shared secret.
+    pub fn confused(&self, claims: &Value) -> String {
+        let secret = EncodingKey::from_secret(self.public.as_bytes());
+        jsonwebtoken::encode(&self.header(Algorithm::HS256), claims, &secret).unwrap()
+    }
+    /// Says that it needs no signature, and has none.
+    pub fn unsigned(&self, claims: &Value) -> String {
+        let signed = self.sign(claims);
+        let body = signed.split('.').nth(1).unwrap();
+        // {"alg":"none"}
+        format!("eyJhbGciOiJub25lIn0.{body}.")
+    }
+    /// The key set a provider with these keys publishes.
+    pub fn published(signers: &[&Self]) -> Value {
+        let key = |signer: &&Self| {
+            let mut jwk = Jwk::from_encoding_key(&signer.key, signer.algorithm).unwrap();
+            jwk.common.key_id = Some(signer.id.clone());
+            jwk
+        };
+        json!({ "keys": signers.iter().map(key).collect::<Vec<_>>() })
+    }
+}
