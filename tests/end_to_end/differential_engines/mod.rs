@@ -110,6 +110,8 @@ fn simplify(value: &mut Value, chance: &[&str], ignored: &[&str]) {
         Value::Array(items) => items.iter_mut().for_each(|item| simplify(item, chance, ignored)),
         _ => {}
     }
+}
+
 /// Takes out of the peer's `data` what only it has.
 fn without_peers(theirs: &mut Answer, ours: &Answer) {
     let Some(Value::Object(data)) = theirs.body.get_mut("data") else { return };
@@ -188,10 +190,8 @@ impl Both {
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (p, _)| text.replace(p, "v-hidden-"));
         let our_words =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (_, l)| text.replace(l, "v-hidden-"));
-        let theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &without_peers);
-        let mut ours = answer(&self.lessor.address, (&tokens.1, &paths.1, &lessor), &without_ours);
-        let mut theirs = answer(&self.peer.address, peer, &peers_words);
-        let mut ours = answer(&self.lessor.address, lessor, &our_words);
+        let mut theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &peers_words);
+        let mut ours = answer(&self.lessor.address, (&tokens.1, &paths.1, &lessor), &our_words);
         without_vaults(&mut ours, &theirs);
         without_peers(&mut theirs, &ours);
         (theirs, ours)

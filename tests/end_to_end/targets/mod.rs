@@ -4,6 +4,7 @@ pub mod bao;
 pub mod openid;
 pub mod peer;
 pub mod postgres;
+pub mod slapd;
 pub mod sts;
 
 use std::path::PathBuf;
@@ -12,26 +13,12 @@ use std::path::PathBuf;
 pub fn cache(package: &str) -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
-    cache.join("lessor-targets").join(package)
-}
-
-/// A program of a Python package.
-pub fn tool(package: &str, name: &str) -> PathBuf {
-    let path = cache(package).join("bin").join(name);
-pub mod slapd;
-
-use std::path::PathBuf;
-
-/// What `tests/install.sh` put aside under this name.
-fn cached(package: &str) -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
     let path = cache.join("lessor-targets").join(package);
     assert!(path.exists(), "{} is installed by `make test`", path.display());
     path
 }
 
-/// A program of a Python package that `tests/install.sh` put aside.
+/// A program of a Python package.
 pub fn tool(package: &str, name: &str) -> PathBuf {
-    cached(package).join("bin").join(name)
+    cache(package).join("bin").join(name)
 }

@@ -1,5 +1,5 @@
 //! An OpenID provider: npm's oidc-provider, certified by the OpenID foundation, and a person with a browser.
-use super::cached;
+use super::cache;
 use crate::lessor::free_port;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl OpenId {
     /// One client, `lessor`, that is sent back to this address.
     pub fn start(redirect: &str) -> Self {
         let port = free_port();
-        let home = cached("oidc-provider-9");
+        let home = cache("oidc-provider-9");
         let program = home.join("openid.mjs");
         std::fs::write(&program, PROGRAM).unwrap();
         let child = Command::new("node")
