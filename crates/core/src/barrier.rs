@@ -17,6 +17,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// sealed lies in [`crate::seal`]'s keys.
 pub const KEYRING: &str = "core/keyring";
 
+/// How much the current key has encrypted.
+const ENCRYPTIONS: &str = "core/encryptions";
+
 /// Storage that encrypts. Every call fails with [`Error::Sealed`] while it holds no keyring.
 pub struct Barrier {
     below: Arc<dyn Storage>,
@@ -59,16 +62,20 @@ impl Barrier {
         let Some(entry) = self.below.get(KEYRING).await? else {
             return Err(Error::Corrupt { key: KEYRING.into(), reason: "it is missing".into() });
         };
-        self.set(Some(Keyring::open(root, &entry.value)?));
+        let keyring = Keyring::open(root, &entry.value)?;
+        if let Some(entry) = self.below.get(ENCRYPTIONS).await? {
+            keyring.saved(keyring.count_of(&keyring.decrypt(ENCRYPTIONS, &entry.value)?));
+        }
+        self.set(Some(keyring));
         Ok(())
     }
-    /// The keyring under another root key, for a commit together with the seal's own writes.
+    /// The keyring under another root key, for a commit together with the seal's own writes. Works while sealed.
     ///
     /// # Errors
-    /// When sealed.
-    pub async fn reseal(&self, root: &Key) -> Result<Batch> {
+    /// When `old` is not the key the keyring lies under, or storage fails.
+    pub async fn reseal(&self, old: &Key, new: &Key) -> Result<Batch> {
         let Some(entry) = self.below.get(KEYRING).await? else { return Err(Error::Sealed) };
-        let sealed = self.keyring()?.seal(root)?;
+        let sealed = Keyring::open(old, &entry.value)?.seal(new)?;
         Ok(Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, sealed))
     }
     /// Adds a key for new writes; what was written under older ones stays readable.
@@ -90,6 +97,34 @@ impl Barrier {
     /// When sealed.
     pub fn key_status(&self) -> Result<KeyStatus> {
         Ok(self.keyring()?.status())
+    }
+    /// Adds what was encrypted since the last time to the count in storage, so that it survives the process. A crash
+    /// loses what was not added yet, which the limit of automatic rotation leaves room for.
+    ///
+    /// # Errors
+    /// When sealed, or storage fails; then it is added the next time.
+    pub async fn save_encryptions(&self) -> Result<()> {
+        let keyring = self.keyring()?;
+        let unsaved = keyring.take_unsaved();
+        if unsaved == 0 {
+            return Ok(());
+        }
+        let saved = self.add_encryptions(&keyring, unsaved).await;
+        match &saved {
+            Ok(total) => keyring.saved(*total),
+            Err(_) => keyring.put_back(unsaved),
+        }
+        saved.map(|_| ())
+    }
+    async fn add_encryptions(&self, keyring: &Keyring, unsaved: u64) -> Result<u64> {
+        let entry = self.get(ENCRYPTIONS).await?;
+        let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::Version(entry.version));
+        let before = entry.map_or(0, |entry| keyring.count_of(&entry.value));
+        // The count is encrypted too.
+        let total = before.saturating_add(unsaved).saturating_add(1);
+        let count = Write::Put(ENCRYPTIONS.to_owned(), keyring.encrypt_uncounted(ENCRYPTIONS, &keyring.count(total))?);
+        self.below.commit(Batch { expects: vec![(ENCRYPTIONS.to_owned(), expect)], writes: vec![count] }).await?;
+        Ok(total)
     }
     fn open(keyring: &Keyring, mut entry: Entry) -> Result<Entry> {
         entry.value = keyring.decrypt(&entry.key, &entry.value)?;

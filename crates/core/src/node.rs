@@ -2,6 +2,7 @@
 use crate::active::Active;
 use crate::audit::{Audit, Declared};
 use crate::barrier::{Barrier, Key};
+use crate::generate_root::GenerateRoot;
 use crate::identity::Identity;
 use crate::lease::Store;
 use crate::lease::pace::Paces;
@@ -10,27 +11,28 @@ use crate::mount::{Factories, Mounts};
 use crate::namespace::Namespaces;
 use crate::policy::Policies;
 use crate::quota::{LeaseCounts, Quotas};
+use crate::rekey::Rekeys;
 use crate::revocation::Lanes;
-use crate::seal::{self, SealConfig, SealKind, SealStore};
+use crate::seal::health::Health;
+use crate::seal::{Gathering, SealKind, SealStore, Seals};
 use crate::settings::Settings;
 use crate::system;
-use crate::token::record::fresh_text;
-use crate::token::{Token, Tokens};
-use lessor_engine::{Clock, Error, Result, Secret};
-use lessor_storage::{Batch, Storage};
+use crate::token::Tokens;
+use crate::upkeep::RotationConfig;
+use lessor_engine::{Clock, Error, Result};
+use lessor_storage::{Batch, Expect, Storage};
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use zeroize::Zeroizing;
 
 /// What a node is made of.
 pub struct Parts {
     /// Without the barrier.
     pub storage: Arc<dyn Storage>,
     /// How it is unsealed.
-    pub seal: SealKind,
+    pub seal: Seals,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What the operator decided.
@@ -41,51 +43,38 @@ pub struct Parts {
 
 /// One node.
 pub struct Core {
-    parts: Parts,
+    pub(crate) parts: Parts,
     settings: Arc<Settings>,
-    barrier: Arc<Barrier>,
-    seals: SealStore,
+    pub(crate) barrier: Arc<Barrier>,
+    pub(crate) seals: SealStore,
     active: RwLock<Option<Unsealed>>,
     declared: RwLock<Vec<Declared>>,
-    change: Mutex<Progress>,
     pub(crate) in_flight: crate::in_flight::InFlight,
     pub(crate) levels: crate::logs::Levels,
-    pub(crate) rekey: Mutex<Option<crate::rekey::Rekey>>,
+    /// Held by whoever seals or unseals.
+    pub(crate) change: Mutex<()>,
+    /// The shares of an unseal that is under way.
+    pub(crate) unsealing: std::sync::Mutex<Option<Gathering>>,
+    pub(crate) rekeys: Rekeys,
+    pub(crate) generate_root: Mutex<Option<GenerateRoot>>,
+    pub(crate) rotation: RwLock<RotationConfig>,
+    pub(crate) health: Health,
 }
 
+/// An unsealed node and its keys.
 #[derive(Clone)]
-struct Unsealed {
+pub(crate) struct Unsealed {
     active: Arc<Active>,
-    root: Key,
+    pub(crate) keys: Keys,
 }
 
-#[derive(Default)]
-struct Progress {
-    shares: Vec<Zeroizing<Vec<u8>>>,
-    nonce: String,
-}
-
-/// What initialisation gives, once.
-pub struct Initialised {
-    /// Key shares, or recovery key shares with an automatic seal.
-    pub shares: Vec<Zeroizing<Vec<u8>>>,
-    /// Whether `shares` are for recovery.
-    pub recovery: bool,
-    /// The root token.
-    pub root_token: Secret,
-}
-
-/// How far unsealing is.
-#[derive(Clone, Debug)]
-pub struct SealStatus {
-    /// `None` before initialisation.
-    pub config: Option<SealConfig>,
-    /// Whether a key is needed.
-    pub sealed: bool,
-    /// Shares given so far.
-    pub progress: usize,
-    /// Names this attempt; empty before the first share.
-    pub nonce: String,
+/// What an unsealed node knows.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    /// Encrypts the keyring.
+    pub(crate) root: Key,
+    /// Encrypts the root key with `shamir`: a root key can be replaced without asking for shares.
+    pub(crate) unseal: Option<Key>,
 }
 
 impl Core {
@@ -103,7 +92,11 @@ impl Core {
             change: Mutex::default(),
             in_flight: crate::in_flight::InFlight::default(),
             levels: crate::logs::Levels::default(),
-            rekey: Mutex::default(),
+            unsealing: std::sync::Mutex::default(),
+            rekeys: Rekeys::default(),
+            generate_root: Mutex::default(),
+            rotation: RwLock::default(),
+            health: Health::default(),
         })
     }
     /// What the operator decided.
@@ -118,11 +111,11 @@ impl Core {
     pub fn barrier(&self) -> &Barrier {
         &self.barrier
     }
-    /// The seal's word.
+    /// The seal of the configuration.
     pub fn seal_kind(&self) -> &SealKind {
-        &self.parts.seal
+        &self.parts.seal.current
     }
-    fn unsealed(&self) -> Option<Unsealed> {
+    pub(crate) fn unsealed(&self) -> Option<Unsealed> {
         self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// The unsealed node.
@@ -131,104 +124,6 @@ impl Core {
     /// When it is sealed.
     pub fn active(&self) -> Result<Arc<Active>> {
         self.unsealed().map(|unsealed| unsealed.active).ok_or(Error::Storage(lessor_storage::Error::Sealed))
-    }
-    /// What `sys/seal-status` tells.
-    ///
-    /// # Errors
-    /// When storage fails.
-    pub async fn seal_status(&self) -> Result<SealStatus> {
-        let config = self.seals.config().await?;
-        let progress = self.change.lock().await;
-        let sealed = self.unsealed().is_none();
-        Ok(SealStatus { config, sealed, progress: progress.shares.len(), nonce: progress.nonce.clone() })
-    }
-    /// Unseals by itself where the seal can; asked once after the start.
-    ///
-    /// # Errors
-    /// When the key does not fit, or storage fails.
-    pub async fn start(self: &Arc<Self>) -> Result<()> {
-        let SealKind::Static(key) = &self.parts.seal else { return Ok(()) };
-        if self.seals.config().await?.is_none() {
-            return Ok(());
-        }
-        let root = self.seals.root_key(key).await?;
-        let root =
-            root.ok_or_else(|| Error::invalid("the key of the static seal is not the one that sealed this storage"))?;
-        self.activate(root).await
-    }
-    /// Makes keys and the root token.
-    ///
-    /// # Errors
-    /// When it was done before, or the numbers make no sense.
-    pub async fn initialise(
-        self: &Arc<Self>,
-        shares: i64,
-        threshold: i64,
-        token: Option<Secret>,
-    ) -> Result<Initialised> {
-        let (shares, threshold) = seal::check_numbers(shares, threshold)?;
-        let guard = self.change.lock().await;
-        if self.seals.config().await?.is_some() {
-            return Err(Error::invalid("Vault is already initialized"));
-        }
-        let shared = seal::new_shared(shares, threshold)?;
-        let (unseal, recovery) = match &self.parts.seal {
-            SealKind::Shamir => (shared.key.clone(), false),
-            SealKind::Static(key) => (key.clone(), true),
-        };
-        let config = SealConfig { kind: self.parts.seal.word().to_owned(), shares, threshold };
-        let root = self.seals.initialise(&config, &unseal, self.parts.clock.now().as_second()).await?;
-        drop(guard);
-        self.barrier.unseal(&root).await?;
-        let tokens = Tokens::load(Arc::clone(&self.barrier) as Arc<dyn Storage>).await?;
-        let record = self.root_token();
-        let text = token.unwrap_or_else(|| fresh_text(record.created, ""));
-        let (_, root_token) = tokens.create_as(record, text, Batch::new()).await?;
-        if recovery {
-            self.activate(root).await?;
-        } else {
-            self.barrier.seal();
-        }
-        Ok(Initialised { shares: shared.shares, recovery, root_token })
-    }
-    fn root_token(&self) -> Token {
-        Token {
-            policies: vec!["root".to_owned()],
-            display_name: "root".to_owned(),
-            ..Token::new(self.parts.clock.now(), "auth/token/root")
-        }
-    }
-    /// Forgets the shares given so far.
-    pub async fn reset_unseal(&self) {
-        *self.change.lock().await = Progress::default();
-    }
-    /// Takes one key share; unseals with the last one that is needed.
-    ///
-    /// # Errors
-    /// When the shares turn out to be wrong: then progress begins anew.
-    pub async fn unseal(self: &Arc<Self>, share: Zeroizing<Vec<u8>>) -> Result<()> {
-        let config = self.seals.config().await?.ok_or_else(|| Error::invalid("Vault is not initialized"))?;
-        if self.unsealed().is_some() {
-            return Ok(());
-        }
-        let mut progress = self.change.lock().await;
-        if progress.nonce.is_empty() {
-            progress.nonce = crate::mount::entry::uuid();
-        }
-        if !progress.shares.contains(&share) {
-            progress.shares.push(share);
-        }
-        if progress.shares.len() < usize::from(config.threshold) {
-            return Ok(());
-        }
-        let given = std::mem::take(&mut *progress);
-        let root = match seal::join(&given.shares) {
-            Some(key) => self.seals.root_key(&key).await?,
-            None => None,
-        };
-        let root = root.ok_or_else(|| Error::invalid("error during unseal: the key shares do not fit together"))?;
-        drop(progress);
-        self.activate(root).await
     }
     fn declared(&self) -> Vec<Declared> {
         self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -244,15 +139,18 @@ impl Core {
         *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
         Ok(())
     }
-    async fn activate(self: &Arc<Self>, root: Key) -> Result<()> {
-        self.barrier.unseal(&root).await?;
+    /// Begins to serve. The caller holds `change`.
+    pub(crate) async fn activate(self: &Arc<Self>, keys: Keys) -> Result<()> {
+        self.barrier.unseal(&keys.root).await?;
         let storage = Arc::clone(&self.barrier) as Arc<dyn Storage>;
         let parts = &self.parts;
         let builtin = system::mounts(self);
+        self.load_rotation().await?;
         let audit = Audit::load(Arc::clone(&storage)).await?;
         audit.declare(&self.declared()).await?;
         let counts = Arc::new(LeaseCounts::default());
         let active = Arc::new(Active {
+            cluster_id: cluster_id(&storage).await?,
             clock: Arc::clone(&parts.clock),
             settings: Arc::clone(&self.settings),
             leases: Store::new(Arc::clone(&storage)).counted(Arc::clone(&counts)),
@@ -277,13 +175,26 @@ impl Core {
         active.take_over().await?;
         active.tasks.spawn(Arc::clone(&active).reap());
         active.tasks.spawn(Arc::clone(&active).count_usage());
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Unsealed { active, root });
+        active.tasks.spawn(crate::upkeep::run(Arc::downgrade(self), active.stop.clone()));
+        if let (SealKind::Auto(seal), true) = (&parts.seal.current, parts.seal.watch.enabled) {
+            let clock = Arc::clone(&parts.clock);
+            let watch = self.health.clone().watch(Arc::clone(seal), parts.seal.watch, clock, active.stop.clone());
+            active.tasks.spawn(watch);
+        }
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(Unsealed { active, keys });
         metrics::gauge!("core.unsealed").set(1.0);
         metrics::gauge!("core.active").set(1.0);
         Ok(())
     }
+    /// Other keys of the node that is unsealed.
+    pub(crate) fn set_keys(&self, keys: Keys) {
+        if let Some(unsealed) = self.active.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            unsealed.keys = keys;
+        }
+    }
     /// Forgets every key. What runs gets a moment to end; what does not is taken up at the next start.
     pub async fn seal(&self) {
+        let _change = self.change.lock().await;
         let unsealed = self.active.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Unsealed { active, .. }) = unsealed {
             active.stop.cancel();
@@ -291,25 +202,15 @@ impl Core {
             if tokio::time::timeout(Duration::from_secs(5), active.tasks.wait()).await.is_err() {
                 tracing::warn!("sealed with platform calls under way; they are taken up at the next start");
             }
+            if let Err(error) = self.barrier.save_encryptions().await {
+                tracing::warn!(%error, "the count of encryptions was not stored");
+            }
         }
         self.barrier.seal();
+        self.rekeys.forget().await;
+        *self.generate_root.lock().await = None;
         metrics::gauge!("core.unsealed").set(0.0);
         metrics::gauge!("core.active").set(0.0);
-    }
-    /// The root key, if `shares` are the ones that unseal.
-    pub(crate) async fn root_of(&self, shares: &[Zeroizing<Vec<u8>>]) -> Result<Option<Key>> {
-        match seal::join(shares) {
-            Some(key) => self.seals.root_key(&key).await,
-            None => Ok(None),
-        }
-    }
-    /// Seals storage under another unseal key from now on; the node stays unsealed.
-    pub(crate) async fn reseal(&self, config: &SealConfig, unseal: &Key) -> Result<()> {
-        let root = self.seals.rekey(&self.barrier, config, unseal).await?;
-        if let Some(unsealed) = self.active.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            unsealed.root = root;
-        }
-        Ok(())
     }
     /// Adds a key to the barrier's keyring.
     ///
@@ -317,6 +218,17 @@ impl Core {
     /// When sealed or storage fails.
     pub async fn rotate_barrier(&self) -> Result<()> {
         let unsealed = self.unsealed().ok_or(Error::Storage(lessor_storage::Error::Sealed))?;
-        Ok(self.barrier.rotate(&unsealed.root, self.parts.clock.now().as_second()).await?)
+        Ok(self.barrier.rotate(&unsealed.keys.root, self.parts.clock.now().as_second()).await?)
     }
+}
+
+/// The UUID of the storage; made when it is unsealed for the first time.
+async fn cluster_id(storage: &Arc<dyn Storage>) -> Result<String> {
+    const KEY: &str = "core/cluster-id";
+    if let Some(entry) = storage.get(KEY).await? {
+        return Ok(String::from_utf8_lossy(&entry.value).into_owned());
+    }
+    let made = crate::mount::entry::uuid();
+    storage.commit(Batch::new().expect(KEY, Expect::Absent).put(KEY, made.clone())).await?;
+    Ok(made)
 }

@@ -35,10 +35,14 @@ impl Core {
         let Ok(active) = self.active() else { return Response::error(503, "Vault is sealed") };
         let _counted = InFlight::new();
         let _under_way = self.in_flight.enter(&request, active.now());
+        let hands_out = crate::rekey::hands_out(&request.path);
         let response = match serve(&active, request).await {
             Ok(response) => response,
             Err(Refusal(response)) => response,
         };
+        if hands_out && response.status == 200 {
+            self.handed_out();
+        }
         count_status(response.status);
         response
     }

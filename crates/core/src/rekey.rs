@@ -1,91 +1,416 @@
-//! New key shares: holders of enough old ones agree, then a fresh unseal key takes the place of the old one.
-use crate::mount::entry::uuid;
-use crate::node::Core;
-use crate::seal::{self, SealConfig};
-use lessor_engine::{Error, Result};
-use zeroize::Zeroizing;
+//! New key shares: holders of enough old ones agree, then fresh ones take their place.
+//!
+//! The new shares exist only in the answer, and an answer can be lost. So the record that makes them count keeps the
+//! old holders beside the new ones, and drops those once the answer has left ([`Core::handed_out`]), or once somebody
+//! unseals, which shows who holds what. With verification the new shares were seen before they count.
+use crate::barrier::Key;
+use crate::hand_out::{HandOut, one_key_per_share};
+use crate::node::{Core, Keys};
+use crate::pgp::PgpKey;
+use crate::seal::{self, Fit, Gathering, Holders, Quorum, SealConfig, SealKind, Share};
+use lessor_engine::{Error, Result, Timestamp};
+use lessor_storage::{Batch, Storage, Version};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
 
-/// A rekey that is under way; it is held in memory only, and ends with the process.
-pub(crate) struct Rekey {
-    pub(crate) nonce: String,
-    pub(crate) shares: u8,
-    pub(crate) threshold: u8,
-    given: Vec<Zeroizing<Vec<u8>>>,
+/// How long after the answer the old shares still count.
+const GRACE: Duration = Duration::from_millis(500);
+/// Within this time a caller without a token has to name the operation he cancels.
+const FRESH: i64 = 600;
+
+/// Which key gets new shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// What unseals. With an automatic seal there are no shares of it: the root key is replaced.
+    Barrier,
+    /// The recovery key of an automatic seal.
+    Recovery,
+}
+
+impl Target {
+    fn backup_key(self) -> &'static str {
+        match self {
+            Self::Barrier => "core/unseal-keys-backup",
+            Self::Recovery => "core/recovery-keys-backup",
+        }
+    }
+}
+
+/// What a rekey is asked for.
+pub(crate) struct Wanted {
+    pub(crate) shares: i64,
+    pub(crate) threshold: i64,
+    pub(crate) pgp_keys: Vec<String>,
+    pub(crate) backup: bool,
+    pub(crate) verification: bool,
+}
+
+/// The rekeys under way; they are held in memory only, and end with the process.
+#[derive(Default)]
+pub(crate) struct Rekeys {
+    barrier: Mutex<Option<Rekey>>,
+    recovery: Mutex<Option<Rekey>>,
+    /// New shares count, and their answer is on its way.
+    answering: AtomicBool,
+}
+
+struct Rekey {
+    gathering: Gathering,
+    numbers: (u8, u8),
+    keys: Vec<PgpKey>,
+    backup: bool,
+    verification: bool,
+    started: Timestamp,
+    verify: Option<Verify>,
+}
+
+/// New shares that do not count yet: their holders show them first.
+struct Verify {
+    gathering: Gathering,
+    key: Key,
 }
 
 /// How a rekey goes.
 pub(crate) struct RekeyStatus {
-    /// Nonce, new shares, new threshold and progress of the one under way.
-    pub(crate) started: Option<(String, u8, u8, usize)>,
     /// How many old shares are needed.
     pub(crate) required: u8,
+    pub(crate) started: Option<Started>,
+}
+
+pub(crate) struct Started {
+    pub(crate) nonce: String,
+    pub(crate) shares: u8,
+    pub(crate) threshold: u8,
+    pub(crate) progress: usize,
+    pub(crate) fingerprints: Option<Vec<String>>,
+    pub(crate) backup: bool,
+    pub(crate) verification: bool,
+    pub(crate) verification_nonce: Option<String>,
 }
 
 /// The new shares, and the nonce of the operation that made them.
 pub(crate) struct Rekeyed {
     pub(crate) nonce: String,
-    pub(crate) shares: Vec<Zeroizing<Vec<u8>>>,
+    pub(crate) shares: HandOut,
+    pub(crate) backup: bool,
+    pub(crate) verification_nonce: Option<String>,
+}
+
+/// How a verification goes.
+pub(crate) struct VerifyStatus {
+    pub(crate) nonce: String,
+    pub(crate) shares: u8,
+    pub(crate) threshold: u8,
+    pub(crate) progress: usize,
+}
+
+impl Rekeys {
+    async fn of(&self, target: Target) -> MutexGuard<'_, Option<Rekey>> {
+        match target {
+            Target::Barrier => self.barrier.lock().await,
+            Target::Recovery => self.recovery.lock().await,
+        }
+    }
+    /// Forgets everything: the node is sealed.
+    pub(crate) async fn forget(&self) {
+        *self.barrier.lock().await = None;
+        *self.recovery.lock().await = None;
+    }
 }
 
 impl Core {
-    async fn shamir(&self) -> Result<SealConfig> {
-        if self.seal_kind().word() != "shamir" {
-            return Err(Error::invalid("rekey is of key shares: this server's seal has none"));
+    async fn sealed_by(&self, target: Target) -> Result<(SealConfig, Version)> {
+        let config = self.seals.config().await?;
+        let (config, version) = config.ok_or_else(|| Error::invalid("Vault is not initialized"))?;
+        if target == Target::Recovery && config.is_shamir() {
+            return Err(Error::invalid("recovery rekeying not supported"));
         }
-        let config = self.seal_status().await?.config;
-        config.ok_or_else(|| Error::invalid("Vault is not initialized"))
+        Ok((config, version))
     }
     /// Begins.
-    pub(crate) async fn begin_rekey(&self, shares: i64, threshold: i64) -> Result<()> {
-        self.shamir().await?;
-        let (shares, threshold) = seal::check_numbers(shares, threshold)?;
-        let mut rekey = self.rekey.lock().await;
-        if rekey.is_some() {
+    pub(crate) async fn begin_rekey(&self, target: Target, wanted: Wanted) -> Result<()> {
+        let (config, _) = self.sealed_by(target).await?;
+        if wanted.backup && wanted.pgp_keys.is_empty() {
+            return Err(Error::invalid(
+                "cannot request a backup of the new keys without providing PGP keys for encryption",
+            ));
+        }
+        if target == Target::Barrier && !config.is_shamir() {
+            refuse_what_needs_shares(&wanted)?;
+        }
+        let numbers = seal::check_numbers(wanted.shares, wanted.threshold)?;
+        one_key_per_share(wanted.pgp_keys.len(), wanted.shares, "incorrect number of PGP keys for rekey")?;
+        let started = self.parts.clock.now();
+        let keys = PgpKey::parse_all(&wanted.pgp_keys, started.as_second())?;
+        let mut slot = self.rekeys.of(target).await;
+        if slot.is_some() {
             return Err(Error::invalid("rekey already in progress"));
         }
-        *rekey = Some(Rekey { nonce: uuid(), shares, threshold, given: Vec::new() });
+        self.rekeys.answering.store(false, Ordering::SeqCst);
+        *slot = Some(Rekey {
+            gathering: Gathering::new(),
+            numbers,
+            keys,
+            backup: wanted.backup,
+            verification: wanted.verification,
+            started,
+            verify: None,
+        });
         Ok(())
     }
-    /// Forgets what was given so far.
-    pub(crate) async fn cancel_rekey(&self) {
-        *self.rekey.lock().await = None;
+    /// Forgets the operation. A `nonce` has to be its own; who is not `known` has to give one while it is fresh.
+    pub(crate) async fn cancel_rekey(&self, target: Target, nonce: &str, known: bool) -> Result<()> {
+        self.sealed_by(target).await?;
+        let mut slot = self.rekeys.of(target).await;
+        if let Some(rekey) = slot.as_ref() {
+            let fresh = self.parts.clock.now().as_second() - rekey.started.as_second() < FRESH;
+            if nonce != rekey.gathering.nonce && (!nonce.is_empty() || (fresh && !known)) {
+                return Err(Error::invalid("nonce: give the nonce of the rekey operation that is to be cancelled"));
+            }
+        }
+        *slot = None;
+        Ok(())
     }
     /// Tells how it goes.
-    pub(crate) async fn rekey_status(&self) -> Result<RekeyStatus> {
-        let required = self.shamir().await?.threshold;
-        let rekey = self.rekey.lock().await;
-        let started = rekey.as_ref().map(|r| (r.nonce.clone(), r.shares, r.threshold, r.given.len()));
-        Ok(RekeyStatus { started, required })
+    pub(crate) async fn rekey_status(&self, target: Target) -> Result<RekeyStatus> {
+        let required = self.sealed_by(target).await?.0.holders.threshold;
+        let slot = self.rekeys.of(target).await;
+        Ok(RekeyStatus { required, started: slot.as_ref().map(Rekey::status) })
     }
     /// Takes one old share; the last one that is needed gives the new ones.
     ///
     /// # Errors
     /// When none is under way, the nonce is another's, or the shares turn out to be wrong: then progress begins anew.
-    pub(crate) async fn update_rekey(&self, nonce: &str, share: Zeroizing<Vec<u8>>) -> Result<Option<Rekeyed>> {
-        let config = self.shamir().await?;
-        let mut slot = self.rekey.lock().await;
-        let rekey = slot.as_mut().ok_or_else(|| Error::invalid("no rekey in progress"))?;
-        if nonce != rekey.nonce {
-            let nonce = &rekey.nonce;
-            return Err(Error::invalid(format!(
-                "incorrect nonce supplied; nonce for this rekey operation is {nonce:?}"
-            )));
+    pub(crate) async fn update_rekey(&self, target: Target, nonce: &str, share: Share) -> Result<Option<Rekeyed>> {
+        let (config, version) = self.sealed_by(target).await?;
+        let mut slot = self.rekeys.of(target).await;
+        let rekey = slot.as_mut().ok_or_else(|| Error::invalid("no barrier rekey in progress"))?;
+        right_nonce("rekey operation", &rekey.gathering.nonce, nonce)?;
+        if rekey.verify.is_some() {
+            return Err(Error::invalid("rekey operation already finished; verification must be performed"));
         }
-        if !rekey.given.contains(&share) {
-            rekey.given.push(share);
+        let Some(quorum) = rekey.gather(&config, share)? else { return Ok(None) };
+        let nonce = rekey.gathering.nonce.clone();
+        let (shares, threshold) = rekey.numbers;
+        let made = seal::new_shared(shares, threshold)?;
+        let none = target == Target::Barrier && !config.is_shamir();
+        let hand_out = if none { HandOut::nothing() } else { HandOut::new(made.shares, &rekey.keys)? };
+        if let Some(backup) = hand_out.backup(&nonce).filter(|_| rekey.backup) {
+            self.barrier.commit(Batch::new().put(target.backup_key(), serde_json::to_vec(&backup)?)).await?;
         }
-        if rekey.given.len() < usize::from(config.threshold) {
+        let backup = rekey.backup;
+        if rekey.verification {
+            let gathering = Gathering::new();
+            let verification_nonce = Some(gathering.nonce.clone());
+            rekey.verify = Some(Verify { gathering, key: made.key });
+            return Ok(Some(Rekeyed { nonce, shares: hand_out, backup, verification_nonce }));
+        }
+        let numbers = rekey.numbers;
+        self.put_in_place(target, (config, version), numbers, &made.key, Some(quorum)).await?;
+        *slot = None;
+        self.rekeys.answering.store(!none, Ordering::SeqCst);
+        Ok(Some(Rekeyed { nonce, shares: hand_out, backup, verification_nonce: None }))
+    }
+    /// Makes a new key count, in one commit. `old` are the shares that agreed, if they are to count beside the new ones.
+    async fn put_in_place(
+        &self,
+        target: Target,
+        (config, version): (SealConfig, Version),
+        numbers: (u8, u8),
+        key: &Key,
+        old: Option<Quorum>,
+    ) -> Result<()> {
+        let _change = self.change.lock().await;
+        let before = self.unsealed().ok_or(Error::Storage(lessor_storage::Error::Sealed))?.keys;
+        let agreed = old.map(|old| (of_side(&config, old.previous).clone(), old.key));
+        if target == Target::Recovery {
+            let next = config.with_holders(Holders::of_recovery_key(numbers, key)?, agreed.map(|(holders, _)| holders));
+            return self.seals.replace(&next, version, Batch::new()).await;
+        }
+        let root = Key::random()?;
+        let (next, unseal) = match self.seal_kind() {
+            SealKind::Shamir => {
+                let previous =
+                    agreed.map(|(holders, old)| Holders::of_unseal_key(holders.numbers(), &old, &root)).transpose()?;
+                let new = Holders::of_unseal_key(numbers, key, &root)?;
+                (config.with_holders(new, previous), Some(key.clone()))
+            }
+            SealKind::Auto(seal) => (config.with_wrapped(&seal::wrap_checked(seal.as_ref(), &root).await?), None),
+        };
+        self.seals.replace(&next, version, self.barrier.reseal(&before.root, &root).await?).await?;
+        self.set_keys(Keys { root, unseal });
+        Ok(())
+    }
+    /// A fresh root key under the same unseal key or seal; nobody's shares change.
+    ///
+    /// # Errors
+    /// When sealed, when a rekey is not settled yet, or the seal does not work.
+    pub(crate) async fn rotate_root_key(&self) -> Result<()> {
+        let (config, version) = self.sealed_by(Target::Barrier).await?;
+        if config.previous.is_some() {
+            return Err(Error::invalid("the shares of the last rekey are not known to have arrived: rekey once more"));
+        }
+        let unseal = self.unsealed().and_then(|unsealed| unsealed.keys.unseal).unwrap_or(Key::random()?);
+        let numbers = config.holders.numbers();
+        self.put_in_place(Target::Barrier, (config, version), numbers, &unseal, None).await
+    }
+    /// The answer with new shares has left: soon the old ones count no more.
+    pub(crate) fn handed_out(self: &Arc<Self>) {
+        if !self.rekeys.answering.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let core = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            if let Err(error) = core.drop_old_holders().await {
+                tracing::warn!(%error, "the shares from before the rekey count until the next unsealing");
+            }
+        });
+    }
+    async fn drop_old_holders(&self) -> Result<()> {
+        let Some((config, version)) = self.seals.config().await? else { return Ok(()) };
+        match config.settled(false) {
+            Some(settled) => self.seals.replace(&settled, version, Batch::new()).await,
+            None => Ok(()),
+        }
+    }
+    /// Tells how the verification goes.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn verify_status(&self, target: Target) -> Result<VerifyStatus> {
+        self.sealed_by(target).await?;
+        self.rekeys.of(target).await.as_mut().ok_or_else(no_rekey)?.verify_status()
+    }
+    /// Begins the verification anew, under another nonce.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn restart_verify(&self, target: Target) -> Result<VerifyStatus> {
+        self.sealed_by(target).await?;
+        let mut slot = self.rekeys.of(target).await;
+        let rekey = slot.as_mut().ok_or_else(no_rekey)?;
+        rekey.verify.as_mut().ok_or_else(no_verification)?.gathering = Gathering::new();
+        rekey.verify_status()
+    }
+    /// Takes one new share; with enough of them the new shares count. Gives the nonce then.
+    ///
+    /// # Errors
+    /// When there is none, the nonce is another's, or the shares are not the new ones: then it begins anew.
+    pub(crate) async fn update_verify(&self, target: Target, nonce: &str, share: Share) -> Result<Option<String>> {
+        let config = self.sealed_by(target).await?;
+        let mut slot = self.rekeys.of(target).await;
+        let rekey = slot.as_mut().ok_or_else(no_rekey)?;
+        let numbers = rekey.numbers;
+        let verify = rekey.verify.as_mut().ok_or_else(no_verification)?;
+        right_nonce("verify operation", &verify.gathering.nonce, nonce)?;
+        if !verify.gathering.add(share) {
+            return Err(Error::invalid("given key has already been provided during this verify operation"));
+        }
+        if verify.gathering.progress() < usize::from(numbers.1) {
             return Ok(None);
         }
-        let given = std::mem::take(&mut rekey.given);
-        if self.root_of(&given).await?.is_none() {
-            return Err(Error::invalid("the key shares do not fit together: give them again"));
+        if seal::join(verify.gathering.shares()).as_ref() != Some(&verify.key) {
+            verify.gathering = Gathering::new();
+            return Err(Error::invalid("rekey verification failed; incorrect key shares supplied"));
         }
-        let shared = seal::new_shared(rekey.shares, rekey.threshold)?;
-        let next = SealConfig { shares: rekey.shares, threshold: rekey.threshold, ..config };
-        self.reseal(&next, &shared.key).await?;
-        let nonce = rekey.nonce.clone();
+        let (nonce, key) = (verify.gathering.nonce.clone(), verify.key.clone());
+        self.put_in_place(target, config, numbers, &key, None).await?;
         *slot = None;
-        Ok(Some(Rekeyed { nonce, shares: shared.shares }))
+        Ok(Some(nonce))
     }
+    /// The encrypted shares that a rekey was asked to keep.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub(crate) async fn rekey_backup(&self, target: Target) -> Result<Value> {
+        let stored = self.barrier.get(target.backup_key()).await?;
+        let stored = stored.ok_or_else(|| Error::invalid("no backed-up keys found"))?;
+        Ok(serde_json::from_slice(&stored.value)?)
+    }
+    /// Forgets them.
+    pub(crate) async fn delete_rekey_backup(&self, target: Target) -> Result<()> {
+        Ok(self.barrier.commit(Batch::new().delete(target.backup_key())).await?)
+    }
+}
+
+impl Rekey {
+    fn status(&self) -> Started {
+        let fingerprints: Vec<String> = self.keys.iter().map(PgpKey::fingerprint).collect();
+        Started {
+            nonce: self.gathering.nonce.clone(),
+            shares: self.numbers.0,
+            threshold: self.numbers.1,
+            progress: self.gathering.progress(),
+            fingerprints: (!fingerprints.is_empty()).then_some(fingerprints),
+            backup: self.backup,
+            verification: self.verification,
+            verification_nonce: self.verify.as_ref().map(|verify| verify.gathering.nonce.clone()),
+        }
+    }
+    fn verify_status(&self) -> Result<VerifyStatus> {
+        let verify = self.verify.as_ref().ok_or_else(no_verification)?;
+        Ok(VerifyStatus {
+            nonce: verify.gathering.nonce.clone(),
+            shares: self.numbers.0,
+            threshold: self.numbers.1,
+            progress: verify.gathering.progress(),
+        })
+    }
+    fn gather(&mut self, config: &SealConfig, share: Share) -> Result<Option<Quorum>> {
+        if !self.gathering.add(share) {
+            return Err(Error::invalid("given key has already been provided during this generation operation"));
+        }
+        match config.fit(self.gathering.shares()) {
+            Fit::TooFew => Ok(None),
+            fit => {
+                self.gathering.clear();
+                match fit {
+                    Fit::Right(quorum) => Ok(Some(quorum)),
+                    _ => Err(Error::invalid("the key shares do not fit together: give them again")),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the answer of this path may hold new shares.
+pub(crate) fn hands_out(path: &str) -> bool {
+    let family = path.strip_prefix("sys/").and_then(|path| path.strip_suffix("/update"));
+    matches!(family, Some("rekey" | "rekey-recovery-key" | "rotate/root" | "rotate/recovery"))
+}
+
+fn of_side(config: &SealConfig, previous: bool) -> &Holders {
+    config.previous.as_ref().filter(|_| previous).unwrap_or(&config.holders)
+}
+
+fn refuse_what_needs_shares(wanted: &Wanted) -> Result<()> {
+    let problem = match wanted {
+        Wanted { pgp_keys, .. } if !pgp_keys.is_empty() => "PGP key encryption not supported when using stored keys",
+        Wanted { backup: true, .. } => "key backup not supported when using stored keys",
+        Wanted { verification: true, .. } => {
+            "requiring verification not supported when rekeying the barrier key with recovery keys"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(problem))
+}
+
+/// Refuses a nonce of another operation.
+pub(crate) fn right_nonce(what: &str, right: &str, given: &str) -> Result<()> {
+    if right == given {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("incorrect nonce supplied; nonce for this {what} is {right:?}")))
+}
+
+fn no_rekey() -> Error {
+    Error::invalid("no rekey configuration found")
+}
+
+fn no_verification() -> Error {
+    Error::invalid("no rekey verification in progress")
 }

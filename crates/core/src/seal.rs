@@ -1,24 +1,86 @@
 //! Who can unseal: a root key encrypts the barrier's keyring, and lies itself encrypted under the unseal key, which
-//! is split into key shares (`shamir`) or read from a file or the environment (`static`).
+//! is split into key shares (`shamir`), or is kept by somebody who unseals by himself (a [`Seal`]: a key of the
+//! configuration, a KMS, an HSM). A node with such a seal has recovery key shares in the place of key shares: they
+//! prove that enough people agree, and unseal nothing.
+pub(crate) mod gathering;
+pub(crate) mod health;
 pub mod shamir;
+mod static_key;
+mod store;
 
-use crate::barrier::{Barrier, Key, decrypt, encrypt};
+pub(crate) use gathering::Gathering;
+pub use static_key::StaticSeal;
+pub use store::{CONFIG as RECORD, Holders, SealConfig, SealStore};
+pub(crate) use store::{Fit, Quorum};
+
+use crate::barrier::Key;
+use async_trait::async_trait;
 use lessor_engine::{Error, Result};
-use lessor_storage::{Batch, Expect, Storage};
-use serde::{Deserialize, Serialize};
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
-const CONFIG: &str = "core/seal-config";
-const ROOT_KEY: &str = "core/root-key";
+/// Bound of one call to a seal.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a seal did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// It gives no answer: asking again later may help.
+    #[error("the seal cannot be reached: {0}")]
+    Unavailable(String),
+    /// It answered, and refused: key, permission or input is wrong.
+    #[error("the seal refused: {0}")]
+    Refused(String),
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            SealError::Refused(_) => Self::Refused { status: 500, message: error.to_string() },
+        }
+    }
+}
+
+/// What a seal decrypted.
+pub struct Unwrapped {
+    /// The plain bytes.
+    pub plain: Zeroizing<Vec<u8>>,
+    /// Whether it was encrypted under a key that is to be given up: then it is encrypted anew.
+    pub stale: bool,
+}
+
+/// Somebody who keeps a key and encrypts with it: a KMS, an HSM, the configuration.
+#[async_trait]
+pub trait Seal: Send + Sync {
+    /// The word of `sys/seal-status` and of the configuration: `transit`, `awskms`.
+    fn kind(&self) -> &'static str;
+    /// Encrypts a few bytes.
+    async fn wrap(&self, plain: &[u8]) -> Result<Vec<u8>, SealError>;
+    /// Decrypts what [`Seal::wrap`] gave.
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<Unwrapped, SealError>;
+    /// Whether it does its work now.
+    async fn health(&self) -> Result<(), SealError> {
+        const PROBE: &[u8] = b"a probe, and no secret";
+        let wrapped = self.wrap(PROBE).await?;
+        let back = self.unwrap(&wrapped).await?;
+        if back.plain.as_slice() == PROBE { Ok(()) } else { Err(not_the_same()) }
+    }
+}
+
+fn not_the_same() -> SealError {
+    SealError::Refused("it decrypts to something else than what it encrypted".into())
+}
 
 /// How the unseal key is come by.
 #[derive(Clone)]
 pub enum SealKind {
     /// Key shares, given by people.
     Shamir,
-    /// A key that the server was started with; it unseals by itself.
-    Static(Key),
+    /// Somebody keeps it; the node unseals by itself.
+    Auto(Arc<dyn Seal>),
 }
 
 impl SealKind {
@@ -26,20 +88,63 @@ impl SealKind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Shamir => "shamir",
-            Self::Static(_) => "static",
+            Self::Auto(seal) => seal.kind(),
         }
     }
 }
 
-/// Stored in clear: it is asked for while sealed. Counts key shares, or recovery key shares with an automatic seal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealConfig {
-    /// `shamir` or `static`.
-    pub kind: String,
-    /// How many shares there are.
-    pub shares: u8,
-    /// How many of them are needed.
-    pub threshold: u8,
+/// The seal of a node, and the one it is to be moved away from.
+#[derive(Clone)]
+pub struct Seals {
+    /// The one that is to be used.
+    pub current: SealKind,
+    /// The one with `disabled = "true"` in the configuration.
+    pub leaving: Option<Arc<dyn Seal>>,
+    /// How its health is watched.
+    pub watch: Watch,
+}
+
+impl From<SealKind> for Seals {
+    fn from(current: SealKind) -> Self {
+        Self { current, leaving: None, watch: Watch::default() }
+    }
+}
+
+/// When an automatic seal is asked whether it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Whether at all.
+    pub enabled: bool,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How often while it works.
+    pub interval: Duration,
+    /// How often while it does not.
+    pub interval_unhealthy: Duration,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            timeout: Duration::from_secs(60),
+            interval: Duration::from_secs(600),
+            interval_unhealthy: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bounds one call to a seal.
+pub(crate) async fn bounded<T>(call: impl Future<Output = Result<T, SealError>>) -> Result<T, SealError> {
+    let late = |_| Err(SealError::Unavailable(format!("no answer within {} s", TIMEOUT.as_secs())));
+    tokio::time::timeout(TIMEOUT, call).await.unwrap_or_else(late)
+}
+
+/// Encrypts `key`, and sees that it can be decrypted again before anybody relies on it.
+pub(crate) async fn wrap_checked(seal: &dyn Seal, key: &Key) -> Result<Vec<u8>, SealError> {
+    let wrapped = bounded(seal.wrap(key.expose())).await?;
+    let back = bounded(seal.unwrap(&wrapped)).await?;
+    if back.plain.as_slice() == key.expose() { Ok(wrapped) } else { Err(not_the_same()) }
 }
 
 /// A key and its shares, each 33 bytes, or 32 where there is only one.
@@ -47,8 +152,11 @@ pub struct Shared {
     /// The key.
     pub key: Key,
     /// Its shares.
-    pub shares: Vec<Zeroizing<Vec<u8>>>,
+    pub shares: Vec<Share>,
 }
+
+/// One key share.
+pub type Share = Zeroizing<Vec<u8>>;
 
 /// A random key in `shares` shares.
 ///
@@ -65,10 +173,25 @@ pub fn new_shared(shares: u8, threshold: u8) -> Result<Shared> {
 }
 
 /// The key that shares give; `None` when they cannot belong together.
-pub fn join(shares: &[Zeroizing<Vec<u8>>]) -> Option<Key> {
+pub fn join(shares: &[Share]) -> Option<Key> {
     match shares {
         [one] => Key::from_bytes(one),
         many => Key::from_bytes(&shamir::combine(many).ok()?),
+    }
+}
+
+/// Reads one key share as people send it: hexadecimal or base64.
+///
+/// # Errors
+/// When it is neither, or has a length that no share has.
+pub fn read_share(text: &str) -> Result<Share> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let bytes = hex::decode(text).ok().or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
+    match bytes {
+        None => Err(Error::invalid("'key' must be a valid hex or base64 string")),
+        Some(bytes) if bytes.len() < 16 => Err(Error::invalid("invalid key: key is shorter than minimum 16 bytes")),
+        Some(bytes) if bytes.len() > 33 => Err(Error::invalid("invalid key: key is longer than maximum 33 bytes")),
+        Some(bytes) => Ok(bytes),
     }
 }
 
@@ -91,66 +214,9 @@ pub fn check_numbers(shares: i64, threshold: i64) -> Result<(u8, u8)> {
     }
 }
 
-/// The seal's records, which lie beside the barrier and not behind it.
-#[derive(Clone)]
-pub struct SealStore {
-    below: Arc<dyn Storage>,
-}
-
-impl SealStore {
-    /// Over storage without the barrier.
-    pub fn new(below: Arc<dyn Storage>) -> Self {
-        Self { below }
-    }
-    /// `None` before initialisation.
-    ///
-    /// # Errors
-    /// When storage fails.
-    pub async fn config(&self) -> Result<Option<SealConfig>> {
-        Ok(self.below.get(CONFIG).await?.map(|entry| serde_json::from_slice(&entry.value)).transpose()?)
-    }
-    /// Makes root key, keyring and seal in one step.
-    ///
-    /// # Errors
-    /// [`lessor_storage::Error::Conflict`] when somebody else initialised meanwhile.
-    pub async fn initialise(&self, config: &SealConfig, unseal: &Key, now: i64) -> Result<Key> {
-        let root = Key::random()?;
-        let mut batch = Batch::new()
-            .expect(CONFIG, Expect::Absent)
-            .put(CONFIG, serde_json::to_vec(config)?)
-            .put(ROOT_KEY, encrypt(unseal, ROOT_KEY.as_bytes(), root.expose())?);
-        batch.append(Barrier::create(&root, now)?);
-        self.below.commit(batch).await?;
-        Ok(root)
-    }
-    /// The root key, if `unseal` is the right key.
-    ///
-    /// # Errors
-    /// When storage fails.
-    pub async fn root_key(&self, unseal: &Key) -> Result<Option<Key>> {
-        let Some(entry) = self.below.get(ROOT_KEY).await? else { return Ok(None) };
-        let plain = decrypt(unseal, ROOT_KEY.as_bytes(), &entry.value).map(Zeroizing::new);
-        Ok(plain.and_then(|plain| Key::from_bytes(&plain)))
-    }
-    /// Puts a fresh root key under another unseal key; the keyring follows in the same commit. Returns the root key.
-    ///
-    /// # Errors
-    /// When sealed or storage fails.
-    pub async fn rekey(&self, barrier: &Barrier, config: &SealConfig, unseal: &Key) -> Result<Key> {
-        let root = Key::random()?;
-        let mut batch = Batch::new()
-            .put(CONFIG, serde_json::to_vec(config)?)
-            .put(ROOT_KEY, encrypt(unseal, ROOT_KEY.as_bytes(), root.expose())?);
-        batch.append(barrier.reseal(&root).await?);
-        self.below.commit(batch).await?;
-        Ok(root)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lessor_storage::MemoryStorage;
 
     #[test]
     fn numbers_that_make_no_sense_are_refused_in_the_fields_words() {
@@ -167,23 +233,50 @@ mod tests {
         assert_eq!(check_numbers(5, 3).unwrap(), (5, 3));
     }
 
-    #[tokio::test]
-    async fn shares_unseal_and_after_a_rekey_only_the_new_ones_do() {
-        let below: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-        let (store, barrier) = (SealStore::new(below.clone()), Barrier::new(below));
-        let config = SealConfig { kind: "shamir".into(), shares: 3, threshold: 2 };
-        let old = new_shared(3, 2).unwrap();
-        store.initialise(&config, &old.key, 0).await.unwrap();
-        let joined = join(&old.shares[1..]).unwrap();
-        barrier.unseal(&store.root_key(&joined).await.unwrap().unwrap()).await.unwrap();
-        barrier.commit(Batch::new().put("a", "1")).await.unwrap();
+    #[test]
+    fn a_share_is_hexadecimal_or_base64_and_of_a_shares_length() {
+        assert_eq!(read_share(&"ab".repeat(33)).unwrap().len(), 33);
+        assert_eq!(read_share("q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=").unwrap().len(), 32);
+        assert!(read_share("?").unwrap_err().to_string().contains("hex or base64"));
+        assert!(read_share("aabb").unwrap_err().to_string().contains("minimum 16 bytes"));
+        assert!(read_share(&"ab".repeat(34)).unwrap_err().to_string().contains("maximum 33 bytes"));
+    }
 
-        let new = new_shared(1, 1).unwrap();
-        store.rekey(&barrier, &config, &new.key).await.unwrap();
-        barrier.seal();
-        assert!(store.root_key(&joined).await.unwrap().is_none());
-        let root = store.root_key(&join(&new.shares).unwrap()).await.unwrap().unwrap();
-        barrier.unseal(&root).await.unwrap();
-        assert_eq!(barrier.get("a").await.unwrap().unwrap().value, b"1");
+    struct Forgetful;
+
+    #[async_trait]
+    impl Seal for Forgetful {
+        fn kind(&self) -> &'static str {
+            "forgetful"
+        }
+        async fn wrap(&self, _: &[u8]) -> Result<Vec<u8>, SealError> {
+            Ok(vec![1])
+        }
+        async fn unwrap(&self, _: &[u8]) -> Result<Unwrapped, SealError> {
+            Ok(Unwrapped { plain: Zeroizing::new(vec![2]), stale: false })
+        }
+    }
+
+    struct Silent;
+
+    #[async_trait]
+    impl Seal for Silent {
+        fn kind(&self) -> &'static str {
+            "silent"
+        }
+        async fn wrap(&self, _: &[u8]) -> Result<Vec<u8>, SealError> {
+            std::future::pending().await
+        }
+        async fn unwrap(&self, _: &[u8]) -> Result<Unwrapped, SealError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_relies_on_a_seal_that_cannot_decrypt_what_it_encrypted_or_does_not_answer() {
+        let key = Key::random().unwrap();
+        assert!(matches!(wrap_checked(&Forgetful, &key).await, Err(SealError::Refused(_))));
+        assert!(Forgetful.health().await.is_err());
+        assert!(matches!(wrap_checked(&Silent, &key).await, Err(SealError::Unavailable(_))));
     }
 }

@@ -51,6 +51,10 @@ pub struct Settings {
     pub shown: Map<String, Value>,
     /// Whoever writes the log; `None` where its levels are fixed.
     pub logs: Option<Arc<dyn Logs>>,
+    /// Whether holders of key shares need no token for `sys/rekey/*` and `sys/rekey-recovery-key/*`.
+    pub open_rekey: bool,
+    /// Whether holders of key shares need no token for `sys/generate-root/*`.
+    pub open_generate_root: bool,
 }
 
 /// 768 hours, Vault's default and maximum.
@@ -77,6 +81,8 @@ impl Default for Settings {
             figures: None,
             shown: Map::new(),
             logs: None,
+            open_rekey: false,
+            open_generate_root: false,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The paths that answer without a token, sealed or not: health, seal status, initialisation, unsealing.
+use crate::init::InitRequest;
 use crate::node::Core;
 use crate::request::Request;
 use crate::response::Response;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use lessor_engine::{Fields, Operation, Params, Secret};
+use crate::seal::read_share;
+use lessor_engine::{Fields, Operation, Params, Secret, StringList};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The answer, if the path is one of these.
 pub async fn answer(core: &Arc<Core>, request: &Request) -> Option<Response> {
@@ -63,18 +63,20 @@ async fn health(core: &Core, fields: &Fields) -> Answer {
         "version": core.settings().version,
         "enterprise": false,
     });
-    if !status.sealed {
+    if let Ok(active) = core.active() {
         body["cluster_name"] = json!(core.settings().cluster_name);
+        body["cluster_id"] = json!(active.cluster_id);
     }
     Ok(Response::bare(u16::try_from(code).unwrap_or(400), body))
 }
 
 async fn seal_status(core: &Core) -> Answer {
     let status = core.seal_status().await?;
-    let (shares, threshold) = status.config.as_ref().map_or((0, 0), |config| (config.shares, config.threshold));
-    let recovery = core.seal_kind().word() != "shamir";
+    let (shares, threshold) = status.config.as_ref().map_or((0, 0), |config| config.holders.numbers());
+    let kind = core.seal_kind().word();
+    let recovery = kind != "shamir";
     let mut body = json!({
-        "type": core.seal_kind().word(),
+        "type": kind,
         "initialized": status.config.is_some(),
         "sealed": status.sealed,
         "t": threshold,
@@ -83,14 +85,18 @@ async fn seal_status(core: &Core) -> Answer {
         "nonce": status.nonce,
         "version": core.settings().version,
         "build_date": "",
-        "migration": false,
+        "migration": status.migration,
         "recovery_seal": recovery,
         "storage_type": core.settings().storage_type,
         "removed_from_cluster": false,
     });
-    if !status.sealed {
+    if recovery {
+        // The kind of the recovery key, which people hold in shares.
+        body["recovery_seal_type"] = json!("shamir");
+    }
+    if let Ok(active) = core.active() {
         body["cluster_name"] = json!(core.settings().cluster_name);
-        body["progress"] = json!(0);
+        body["cluster_id"] = json!(active.cluster_id);
     }
     Ok(Response::bare(200, body))
 }
@@ -109,39 +115,63 @@ struct Init {
     recovery_shares: i64,
     /// How many of them are needed.
     recovery_threshold: i64,
-    /// Keys to encrypt the shares with; not supported.
-    pgp_keys: lessor_engine::CommaList,
-    /// Key to encrypt the root token with; not supported.
+    /// One public OpenPGP key per key share, base64: each share is encrypted with one.
+    pgp_keys: StringList,
+    /// The same for recovery key shares.
+    recovery_pgp_keys: StringList,
+    /// A public OpenPGP key, base64, to encrypt the root token with.
     root_token_pgp_key: String,
 }
 
 async fn initialise(core: &Arc<Core>, mut fields: Fields) -> Answer {
-    let init = Init::parse(&mut fields)?;
-    if !init.pgp_keys.is_empty() || !init.root_token_pgp_key.is_empty() {
-        return Err(lessor_engine::Error::invalid("pgp_keys: this version cannot encrypt key shares; leave it out"));
-    }
-    let shamir = core.seal_kind().word() == "shamir";
-    if shamir && (init.recovery_shares > 0 || init.recovery_threshold > 0) {
-        return Err(lessor_engine::Error::invalid(
-            "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
-        ));
-    }
-    let (shares, threshold) = match (shamir, init.recovery_shares, init.recovery_threshold) {
-        (true, _, _) => (init.secret_shares, init.secret_threshold),
-        (false, 0, 0) => (1, 1),
-        (false, shares, threshold) => (shares, threshold),
+    let done = core.initialise(init_request(core, Init::parse(&mut fields)?)?).await?;
+    let (hex, base64) = (json!(done.shares.hex()), json!(done.shares.base64()));
+    let root_token = done.root_token.expose();
+    let body = if done.recovery {
+        json!({
+            "keys": [],
+            "keys_base64": [],
+            "recovery_keys": hex,
+            "recovery_keys_base64": base64,
+            "root_token": root_token,
+        })
+    } else {
+        json!({ "keys": hex, "keys_base64": base64, "root_token": root_token })
     };
-    let done = core.initialise(shares, threshold, None).await?;
-    let hex: Vec<String> = done.shares.iter().map(hex::encode).collect();
-    let base64: Vec<String> = done.shares.iter().map(|share| STANDARD.encode(share)).collect();
-    let (keys, recovery) =
-        if done.recovery { ((json!([]), json!([])), Some((hex, base64))) } else { ((json!(hex), json!(base64)), None) };
-    let mut body = json!({ "keys": keys.0, "keys_base64": keys.1, "root_token": done.root_token.expose() });
-    if let Some((hex, base64)) = recovery {
-        body["recovery_keys"] = json!(hex);
-        body["recovery_keys_base64"] = json!(base64);
-    }
     Ok(Response::bare(200, body))
+}
+
+/// The parameters that count for the seal: those of key shares, or those of recovery key shares.
+fn init_request(core: &Core, init: Init) -> lessor_engine::Result<InitRequest> {
+    let shamir = core.seal_kind().word() == "shamir";
+    let recovery = [
+        ("recovery_shares", init.recovery_shares != 0),
+        ("recovery_threshold", init.recovery_threshold != 0),
+        ("recovery_pgp_keys", !init.recovery_pgp_keys.is_empty()),
+    ];
+    let own = [
+        ("secret_shares", init.secret_shares > 1),
+        ("secret_threshold", init.secret_threshold > 1),
+        ("pgp_keys", !init.pgp_keys.is_empty()),
+    ];
+    let foreign = if shamir { recovery } else { own };
+    let named: Vec<&str> = foreign.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+    if !named.is_empty() {
+        let (names, kind) = (named.join(","), core.seal_kind().word());
+        return Err(lessor_engine::Error::invalid(format!("parameters {names} not applicable to seal type {kind}")));
+    }
+    let (shares, threshold, pgp_keys) = match (shamir, init.recovery_shares, init.recovery_threshold) {
+        (true, ..) => (init.secret_shares, init.secret_threshold, init.pgp_keys),
+        (false, 0, 0) => (1, 1, init.recovery_pgp_keys),
+        (false, shares, threshold) => (shares, threshold, init.recovery_pgp_keys),
+    };
+    Ok(InitRequest {
+        shares,
+        threshold,
+        pgp_keys: pgp_keys.to_vec(),
+        root_token_pgp_key: init.root_token_pgp_key,
+        root_token: None,
+    })
 }
 
 #[derive(Params)]
@@ -151,15 +181,12 @@ struct Unseal {
     key: Secret,
     /// Forgets the shares given so far.
     reset: bool,
-    /// Seal migration; not supported.
+    /// Moves the storage to the seal of the configuration.
     migrate: bool,
 }
 
 async fn unseal(core: &Arc<Core>, mut fields: Fields) -> Answer {
     let unseal = Unseal::parse(&mut fields)?;
-    if unseal.migrate {
-        return Err(lessor_engine::Error::invalid("migrate: this version cannot migrate a seal"));
-    }
     if unseal.reset {
         core.reset_unseal().await;
         return seal_status(core).await;
@@ -168,10 +195,7 @@ async fn unseal(core: &Arc<Core>, mut fields: Fields) -> Answer {
         let text = "'key' must be specified in request body as JSON, or 'reset' set to true";
         return Err(lessor_engine::Error::invalid(text));
     }
-    let text = unseal.key.expose();
-    let bytes = hex::decode(text).ok().or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
-    let bytes = bytes.ok_or_else(|| lessor_engine::Error::invalid("'key' must be a valid hex or base64 string"))?;
-    core.unseal(bytes).await?;
+    core.unseal(read_share(unseal.key.expose())?, unseal.migrate).await?;
     seal_status(core).await
 }
 

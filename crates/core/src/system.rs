@@ -7,6 +7,7 @@ mod config;
 mod counters;
 mod cubbyhole;
 mod edition;
+mod generate_root;
 mod keyring;
 mod leases;
 mod locked_users;
@@ -20,6 +21,7 @@ mod openapi;
 mod plugins;
 mod policies;
 mod quotas;
+mod raw;
 mod reconcile;
 mod rekey;
 mod remount;
@@ -85,7 +87,6 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         keyring::declare,
         remount::declare,
         reconcile::declare,
-        rekey::declare,
         rotation::declare,
         quotas::declare,
         tools::declare,
@@ -101,6 +102,12 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         mfa::declare,
     ] {
         paths = declare(paths);
+    }
+    let settings = core.settings();
+    paths = rekey::declare(paths, settings.open_rekey);
+    paths = generate_root::declare(paths, settings.open_generate_root);
+    if settings.raw_storage_endpoint {
+        paths = raw::declare(paths);
     }
     vec![
         Mounted::builtin("sys/", "system", "system endpoints used for control, policy and debugging", paths.build()),

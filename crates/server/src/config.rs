@@ -3,6 +3,7 @@ mod headers;
 mod listener;
 mod log;
 mod places;
+mod seal;
 mod stanzas;
 mod tls;
 mod value;
@@ -13,11 +14,11 @@ pub use listener::{
 };
 pub use log::LogConfig;
 pub(crate) use log::parse_level;
+pub use seal::SealSetup;
 pub(crate) use tls::suite;
 pub use tls::{ClientCertificates, Tls, Versions};
 
 use lessor_core::audit::Declared;
-use lessor_core::barrier::Key;
 use lessor_core::settings::{Lockouts, TelemetryConfig};
 use lessor_hcl::{Block, Body};
 use places::{KNOWN, Places};
@@ -65,24 +66,15 @@ pub enum StorageConfig {
     Embedded(PathBuf),
 }
 
-/// `seal`.
-#[derive(Clone)]
-pub enum Seal {
-    /// Key shares.
-    Shamir,
-    /// A key from a file or the environment.
-    Static(Key),
-}
-
 /// All files together.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// Where records lie.
     pub storage: Option<StorageConfig>,
     /// Where requests arrive.
     pub listeners: Vec<Listener>,
     /// How it is unsealed.
-    pub seal: Seal,
+    pub seal: SealSetup,
     /// System default of lease TTLs.
     pub default_lease_ttl: Option<Duration>,
     /// System maximum of lease TTLs.
@@ -99,6 +91,10 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     /// Puts the host's name into every answer.
     pub hostname_header: bool,
+    /// Lets holders of key shares rekey without a token.
+    pub open_rekey: bool,
+    /// Lets holders of key shares generate a root token without a token.
+    pub open_generate_root: bool,
     /// Serves `sys/raw`.
     pub raw_storage_endpoint: bool,
     /// Serves `sys/internal/inspect`.
@@ -115,32 +111,6 @@ pub struct Config {
     pub paused: bool,
     /// What is wrong but keeps nobody from starting.
     pub warnings: Vec<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            storage: None,
-            listeners: Vec::new(),
-            seal: Seal::Shamir,
-            default_lease_ttl: None,
-            max_lease_ttl: None,
-            request_duration: None,
-            cluster_name: None,
-            api_addr: None,
-            log: LogConfig::default(),
-            pid_file: None,
-            hostname_header: false,
-            raw_storage_endpoint: false,
-            introspection_endpoint: false,
-            ui: false,
-            telemetry: TelemetryConfig::default(),
-            lockouts: Lockouts::default(),
-            audit: Vec::new(),
-            paused: false,
-            warnings: Vec::new(),
-        }
-    }
 }
 
 impl Config {
@@ -167,6 +137,7 @@ impl Config {
                 config.add(&file, &text)?;
             }
         }
+        config.seal.fill(&environment).map_err(|fault| fault.of(Path::new("VAULT_SEAL_TYPE")))?;
         Ok(config)
     }
 
@@ -206,16 +177,29 @@ impl Config {
                 self.storage = Some(storage(block)?);
             }
         }
+        for family in value::list(body, "enable_unauthenticated_access")? {
+            match family.as_str() {
+                "rekey" => self.open_rekey = true,
+                "generate-root" => self.open_generate_root = true,
+                // There are no operation tokens here that could be opened.
+                "generate-operation-token" => {}
+                other => {
+                    let accepted = "use rekey, generate-root or generate-operation-token";
+                    return Err(Fault::Value(format!("enable_unauthenticated_access: unknown '{other}': {accepted}")));
+                }
+            }
+        }
         if let Some(duration) = value::duration(body, "default_max_request_duration")? {
             self.request_duration = Some(duration);
         }
         let request_duration = self.request_duration.unwrap_or(Limits::default().request_duration);
         for block in body.blocks("listener", 1)? {
-            self.listeners.push(listener::listener(&block, request_duration, &mut places)?);
+            let listener = listener::listener(&block, request_duration, &mut places)?;
+            self.open_rekey |= listener.open_rekey;
+            self.open_generate_root |= listener.open_generate_root;
+            self.listeners.push(listener);
         }
-        if let Some(block) = body.blocks("seal", 1)?.first() {
-            self.seal = seal(block)?;
-        }
+        self.seal.merge(&body.blocks("seal", 1)?, &environment)?;
         for block in body.blocks("telemetry", 0)? {
             self.telemetry = stanzas::telemetry(&block, &mut places)?;
         }
@@ -273,6 +257,10 @@ impl Config {
     }
 }
 
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 enum Fault {
     Syntax(lessor_hcl::Error),
     Value(String),
@@ -319,35 +307,6 @@ fn storage(block: &Block<'_>) -> Result<StorageConfig, Fault> {
         },
         other => Err(Fault::Value(format!("unknown storage type {other}: use embedded or inmem"))),
     }
-}
-
-fn seal(block: &Block<'_>) -> Result<Seal, Fault> {
-    match block.label(0).unwrap_or_default() {
-        "shamir" => Ok(Seal::Shamir),
-        "static" => {
-            let text = block.body.string("current_key")?;
-            static_key(text.ok_or_else(|| Fault::Value("seal: 'current_key' must be set".into()))?)
-        }
-        other => Err(Fault::Value(format!("unknown seal type {other}: use shamir or static"))),
-    }
-}
-
-/// 32 bytes, raw, hexadecimal or base64; `env://VAR` and `file:///path` name where they stand.
-fn static_key(text: &str) -> Result<Seal, Fault> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let bytes = if let Some(name) = text.strip_prefix("env://") {
-        let value = std::env::var(name);
-        value.map_err(|_| Fault::Value(format!("seal: the environment has no {name}")))?.into_bytes()
-    } else if let Some(path) = text.strip_prefix("file://") {
-        std::fs::read(path).map_err(|error| Fault::Value(format!("seal: {path}: {error}")))?
-    } else {
-        text.as_bytes().to_vec()
-    };
-    let trimmed = bytes.trim_ascii();
-    let plain = [Some(bytes.clone()), hex::decode(trimmed).ok(), STANDARD.decode(trimmed).ok()];
-    let key = plain.into_iter().flatten().find_map(|bytes| Key::from_bytes(&bytes));
-    key.map(Seal::Static)
-        .ok_or_else(|| Fault::Value("seal: the key is not 32 bytes, raw, hexadecimal or base64".into()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Dev mode: in memory, unsealed, one root token, KV at `secret/`.
 use crate::options::Options;
+use lessor_core::init::InitRequest;
 use lessor_core::node::Core;
 use lessor_core::request::Request;
 use lessor_engine::{Operation, Secret};
@@ -21,9 +22,10 @@ pub struct Dev {
 /// What went wrong, for the terminal.
 pub async fn start(core: &Arc<Core>, options: &Options) -> Result<Dev, String> {
     let chosen = options.dev_root_token.clone().map(Secret::new);
-    let done = core.initialise(1, 1, chosen).await.map_err(|error| error.to_string())?;
-    let share = done.shares.into_iter().next().ok_or("no key share was made")?;
-    core.unseal(share.clone()).await.map_err(|error| error.to_string())?;
+    let request = InitRequest { shares: 1, threshold: 1, root_token: chosen, ..InitRequest::default() };
+    let done = core.initialise(request).await.map_err(|error| error.to_string())?;
+    let share = done.clear.into_iter().next().ok_or("no key share was made")?;
+    core.unseal(share.clone(), false).await.map_err(|error| error.to_string())?;
     let version = if options.dev_kv_v1 { "1" } else { "2" };
     let fields = json!({
         "type": "kv", "description": "key/value secret storage", "options": { "version": version },

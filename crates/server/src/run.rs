@@ -1,5 +1,5 @@
 //! From options to a running server, and back down.
-use crate::config::{Address, Config, ConfigError, Listener, Seal, StorageConfig};
+use crate::config::{Address, Config, ConfigError, Listener, SealSetup, StorageConfig};
 use crate::dev::{self, Dev};
 use crate::edge::{Edge, Process, Swap};
 use crate::listen::Listening;
@@ -15,7 +15,6 @@ use lessor_core::logs::Logs;
 use lessor_core::metrics::Figures;
 use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
-use lessor_core::seal::SealKind;
 use lessor_core::settings::Settings;
 use lessor_engine::{Secret, SystemClock};
 use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
@@ -208,7 +207,7 @@ fn dev_configuration(options: &Options) -> Result<Config, ConfigError> {
     let mut config = Config::read(&options.config_paths)?;
     let address = options.dev_address.clone().unwrap_or_else(|| "127.0.0.1:8200".to_owned());
     config.storage = Some(StorageConfig::Memory);
-    config.seal = Seal::Shamir;
+    config.seal = SealSetup::default();
     config.listeners.insert(0, Listener { open_metrics: true, ..Listener::plain(address) });
     Ok(config)
 }
@@ -277,6 +276,8 @@ fn core(
         api_addr: config.api_addr.clone().unwrap_or_default(),
         raw_storage_endpoint: config.raw_storage_endpoint,
         introspection_endpoint: config.introspection_endpoint,
+        open_rekey: config.open_rekey,
+        open_generate_root: config.open_generate_root,
         ui: config.ui,
         lockouts: config.lockouts.clone(),
         audit: config.audit.clone(),
@@ -286,10 +287,7 @@ fn core(
         logs,
         ..Settings::default()
     };
-    let seal = match &config.seal {
-        Seal::Shamir => SealKind::Shamir,
-        Seal::Static(key) => SealKind::Static(key.clone()),
-    };
+    let seal = config.seal.build().map_err(|error| ServerError::Start(error.to_string()))?;
     Ok(Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }))
 }
 

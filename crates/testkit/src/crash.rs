@@ -29,10 +29,25 @@ pub struct Death {
 }
 
 impl Death {
-    fn at(point: usize) -> Arc<Self> {
+    pub(crate) fn at(point: usize) -> Arc<Self> {
         Arc::new(Self { at: Some(point), ..Self::default() })
     }
-    async fn point(&self, name: &str) {
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+    /// Waits for it.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+    /// Ends the process now, wherever it is.
+    pub(crate) fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+    /// Where it died.
+    pub(crate) fn place(&self) -> String {
+        self.last.lock().unwrap().clone()
+    }
+    pub(crate) async fn point(&self, name: &str) {
         if !self.dead.load(Ordering::SeqCst) {
             if !self.armed.load(Ordering::SeqCst) {
                 return;

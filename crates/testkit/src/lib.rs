@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 pub mod crash;
 pub mod node;
+pub mod seal_crash;
+pub mod seals;
 pub mod sim;
 
 pub use node::Node;

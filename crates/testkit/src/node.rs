@@ -1,9 +1,11 @@
 //! One node over memory storage.
+use lessor_core::barrier::Key;
+use lessor_core::init::InitRequest;
 use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::request::Request;
 use lessor_core::response::Response;
-use lessor_core::seal::SealKind;
+use lessor_core::seal::{SealKind, Seals, StaticSeal};
 use lessor_core::settings::Settings;
 use lessor_engine::clock::TokioClock;
 use lessor_engine::simulation::Step;
@@ -23,8 +25,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The disk.
     pub storage: Arc<MemoryStorage>,
-    /// The key of the static seal.
-    pub key: lessor_core::barrier::Key,
+    /// How it is sealed; the static seal unless a test puts another in its place.
+    pub seals: Seals,
     /// The engines.
     pub factories: Vec<Arc<dyn Factory>>,
     /// The auth methods.
@@ -40,16 +42,17 @@ impl World {
         Self {
             clock: Arc::new(TokioClock::starting_at(base)),
             storage: Arc::new(MemoryStorage::new()),
-            key: lessor_core::barrier::Key::random().unwrap(),
+            seals: SealKind::Auto(Arc::new(StaticSeal::new(Key::random().unwrap(), None))).into(),
             factories,
             methods: Vec::new(),
             settings: Settings::default(),
         }
     }
-    fn core(&self, storage: Arc<dyn Storage>) -> Arc<Core> {
+    /// A node that does nothing yet, reached through `storage`.
+    pub fn core(&self, storage: Arc<dyn Storage>) -> Arc<Core> {
         Core::new(Parts {
             storage,
-            seal: SealKind::Static(self.key.clone()),
+            seal: self.seals.clone(),
             clock: Arc::clone(&self.clock),
             settings: self.settings.clone(),
             factories: Factories { engines: self.factories.clone(), methods: self.methods.clone() },
@@ -58,7 +61,9 @@ impl World {
     /// A fresh node.
     pub async fn initialise(&self) -> Node {
         let core = self.core(self.storage.clone());
-        core.initialise(1, 1, Some(Secret::new(ROOT))).await.map_err(|error| error.to_string()).unwrap();
+        let root_token = Some(Secret::new(ROOT));
+        let request = InitRequest { shares: 1, threshold: 1, root_token, ..InitRequest::default() };
+        core.initialise(request).await.map_err(|error| error.to_string()).unwrap();
         Node { core }
     }
     /// A node on what another one left, reached through `storage` (the disk itself, or a hook around it).

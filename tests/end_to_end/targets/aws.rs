@@ -77,7 +77,8 @@ impl Aws {
             "import boto3\n\
              keys = dict(aws_access_key_id='{id}', aws_secret_access_key='{secret}', aws_session_token='{token}' or None)\n\
              iam = boto3.client('iam', endpoint_url='{0}', region_name='us-east-1', **keys)\n\
-             sts = boto3.client('sts', endpoint_url='{0}', region_name='us-east-1', **keys)\n{code}\n",
+             sts = boto3.client('sts', endpoint_url='{0}', region_name='us-east-1', **keys)\n\
+             client = lambda name: boto3.client(name, endpoint_url='{0}', region_name='us-east-1', **keys)\n{code}\n",
             self.endpoint
         );
         let output = Command::new(tool("moto-5.2", "python3")).arg("-c").arg(program).output().unwrap();

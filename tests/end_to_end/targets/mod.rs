@@ -1,6 +1,8 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
 pub mod bao;
+pub mod gpg;
+pub mod kms;
 pub mod openid;
 pub mod peer;
 pub mod postgres;

@@ -23,7 +23,9 @@ impl Term {
 /// Every key that was ever used, in the order of its term (from 1).
 pub struct Keyring {
     terms: Vec<Term>,
-    encryptions: AtomicU64,
+    /// By the newest key, as storage knows it, and since then.
+    stored: AtomicU64,
+    unsaved: AtomicU64,
 }
 
 /// What `sys/key-status` tells.
@@ -33,8 +35,10 @@ pub struct KeyStatus {
     pub term: u32,
     /// Seconds since 1970.
     pub installed: i64,
-    /// Values encrypted by this process under the current key.
+    /// Values encrypted under the current key.
     pub encryptions: u64,
+    /// Those of them that the count in storage does not have yet.
+    pub unsaved: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +59,7 @@ impl Keyring {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn fresh(now: i64) -> Result<Self> {
-        Ok(Self { terms: vec![Term::new(Key::random()?, now)?], encryptions: AtomicU64::new(0) })
+        Ok(Self { terms: vec![Term::new(Key::random()?, now)?], stored: AtomicU64::new(0), unsaved: AtomicU64::new(0) })
     }
     /// The same keys and a new one behind them.
     ///
@@ -63,7 +67,7 @@ impl Keyring {
     /// When the system has no randomness to give.
     pub fn rotated(mut self, now: i64) -> Result<Self> {
         self.terms.push(Term::new(Key::random()?, now)?);
-        Ok(Self { terms: self.terms, encryptions: AtomicU64::new(0) })
+        Ok(Self { terms: self.terms, stored: AtomicU64::new(0), unsaved: AtomicU64::new(0) })
     }
     /// Encrypted with the root key.
     ///
@@ -94,15 +98,19 @@ impl Keyring {
         if terms.is_empty() {
             return Err(corrupt("it is empty"));
         }
-        Ok(Self { terms, encryptions: AtomicU64::new(0) })
+        Ok(Self { terms, stored: AtomicU64::new(0), unsaved: AtomicU64::new(0) })
     }
     /// Encrypts for `key` under the newest term.
     ///
     /// # Errors
     /// When the system has no randomness to give.
     pub fn encrypt(&self, key: &str, plain: &[u8]) -> Result<Vec<u8>> {
+        self.unsaved.fetch_add(1, Ordering::Relaxed);
+        self.encrypt_uncounted(key, plain)
+    }
+    /// The same by whoever counts himself.
+    pub(super) fn encrypt_uncounted(&self, key: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let Some(term) = self.terms.last() else { return Err(Error::Sealed) };
-        self.encryptions.fetch_add(1, Ordering::Relaxed);
         let mut value = Vec::with_capacity(5 + OVERHEAD + plain.len());
         value.push(VERSION);
         value.extend_from_slice(&self.newest().to_be_bytes());
@@ -130,11 +138,34 @@ impl Keyring {
     }
     /// Term, age and use of the newest key.
     pub fn status(&self) -> KeyStatus {
+        let unsaved = self.unsaved.load(Ordering::Relaxed);
         KeyStatus {
             term: self.newest(),
             installed: self.terms.last().map_or(0, |term| term.installed),
-            encryptions: self.encryptions.load(Ordering::Relaxed),
+            encryptions: self.stored.load(Ordering::Relaxed) + unsaved,
+            unsaved,
         }
+    }
+    /// What was encrypted since the count was stored; begins anew.
+    pub(super) fn take_unsaved(&self) -> u64 {
+        self.unsaved.swap(0, Ordering::Relaxed)
+    }
+    /// It was not stored after all.
+    pub(super) fn put_back(&self, unsaved: u64) {
+        self.unsaved.fetch_add(unsaved, Ordering::Relaxed);
+    }
+    /// The count in storage.
+    pub(super) fn saved(&self, total: u64) {
+        self.stored.store(total, Ordering::Relaxed);
+    }
+    /// A count of the newest key, to be stored: `term(4) count(8)`, big endian.
+    pub(super) fn count(&self, total: u64) -> Vec<u8> {
+        [self.newest().to_be_bytes().as_slice(), &total.to_be_bytes()].concat()
+    }
+    /// Reads a stored count; that of an older key counts nothing.
+    pub(super) fn count_of(&self, stored: &[u8]) -> u64 {
+        let total = stored.strip_prefix(self.newest().to_be_bytes().as_slice());
+        total.and_then(|total| total.try_into().ok()).map_or(0, u64::from_be_bytes)
     }
 }
 

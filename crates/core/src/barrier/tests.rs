@@ -50,7 +50,7 @@ async fn after_a_rotation_old_values_are_read_and_new_ones_use_the_new_key() {
     barrier.commit(Batch::new().put("old", "1")).await.unwrap();
     barrier.rotate(&root, 2).await.unwrap();
     barrier.commit(Batch::new().put("new", "2")).await.unwrap();
-    assert_eq!(barrier.key_status().unwrap(), KeyStatus { term: 2, installed: 2, encryptions: 1 });
+    assert_eq!(barrier.key_status().unwrap(), KeyStatus { term: 2, installed: 2, encryptions: 1, unsaved: 1 });
     assert_eq!(below.get("new").await.unwrap().unwrap().value[4], 2);
     let again = Barrier::new(below);
     again.unseal(&root).await.unwrap();
@@ -64,4 +64,43 @@ async fn another_root_key_opens_nothing() {
     barrier.seal();
     assert!(barrier.unseal(&Key::random().unwrap()).await.is_err());
     assert!(barrier.is_sealed());
+}
+
+#[tokio::test]
+async fn encryptions_are_counted_across_processes_and_begin_anew_with_a_new_key() {
+    let (below, barrier, root) = unsealed().await;
+    for _ in 0..3 {
+        barrier.commit(Batch::new().put("a", "1")).await.unwrap();
+    }
+    assert_eq!(barrier.key_status().unwrap().encryptions, 3);
+    barrier.save_encryptions().await.unwrap();
+    let again = Barrier::new(below.clone());
+    again.unseal(&root).await.unwrap();
+    assert_eq!(again.key_status().unwrap().encryptions, 4, "the count is encrypted too");
+    again.commit(Batch::new().put("a", "2")).await.unwrap();
+    // Both processes add theirs.
+    barrier.commit(Batch::new().put("a", "3")).await.unwrap();
+    barrier.save_encryptions().await.unwrap();
+    again.save_encryptions().await.unwrap();
+    assert_eq!(again.key_status().unwrap().encryptions, 8);
+    again.save_encryptions().await.unwrap();
+    assert_eq!(again.key_status().unwrap().encryptions, 8, "saving nothing counts nothing");
+    again.rotate(&root, 2).await.unwrap();
+    assert_eq!(again.key_status().unwrap().encryptions, 0);
+    again.commit(Batch::new().put("a", "4")).await.unwrap();
+    again.save_encryptions().await.unwrap();
+    assert_eq!(again.key_status().unwrap().encryptions, 2);
+}
+
+#[tokio::test]
+async fn a_keyring_can_be_put_under_another_root_key_while_sealed() {
+    let (below, barrier, root) = unsealed().await;
+    barrier.commit(Batch::new().put("a", "1")).await.unwrap();
+    barrier.seal();
+    let next = Key::random().unwrap();
+    assert!(barrier.reseal(&next, &root).await.is_err(), "with the wrong key");
+    below.commit(barrier.reseal(&root, &next).await.unwrap()).await.unwrap();
+    assert!(barrier.unseal(&root).await.is_err());
+    barrier.unseal(&next).await.unwrap();
+    assert_eq!(barrier.get("a").await.unwrap().unwrap().value, b"1");
 }

@@ -8,7 +8,7 @@ use lessor_engine::path::{Access, Matched};
 use std::sync::Arc;
 
 /// Paths that speak of the whole node, which only the root namespace has.
-const ROOT_ONLY: [&str; 18] = [
+const ROOT_ONLY: [&str; 20] = [
     "sys/config/state",
     "sys/generate-root",
     "sys/generate-root-token",
@@ -23,7 +23,9 @@ const ROOT_ONLY: [&str; 18] = [
     "sys/raw",
     "sys/rekey",
     "sys/rekey-recovery-key",
+    "sys/rotate",
     "sys/seal",
+    "sys/seal-backend-status",
     "sys/step-down",
     "sys/storage",
     "sys/unseal",

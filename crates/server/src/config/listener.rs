@@ -186,6 +186,10 @@ pub struct Listener {
     pub require_request_header: bool,
     /// Serves `sys/metrics` without a token.
     pub open_metrics: bool,
+    /// Lets holders of key shares rekey without a token, on every listener.
+    pub open_rekey: bool,
+    /// Lets holders of key shares generate a root token without a token, on every listener.
+    pub open_generate_root: bool,
 }
 
 impl Listener {
@@ -201,6 +205,8 @@ impl Listener {
             redact: Redact::default(),
             require_request_header: false,
             open_metrics: false,
+            open_rekey: false,
+            open_generate_root: false,
         }
     }
 }
@@ -247,6 +253,8 @@ const KNOWN: &[&str] = &[
     "socket_mode",
     "socket_user",
     "socket_group",
+    "disable_unauthed_rekey_endpoints",
+    "disable_unauthed_generate_root_endpoints",
     // Of Vault and OpenBao, without a meaning here.
     "cluster_address",
     "chroot_namespace",
@@ -254,8 +262,6 @@ const KNOWN: &[&str] = &[
     "max_request_json_strings",
     "tls_prefer_server_cipher_suites",
     "tls_key_exchange_preferences",
-    "disable_unauthed_rekey_endpoints",
-    "disable_unauthed_generate_root_endpoints",
     "disable_replication_status_endpoints",
     "profiling",
     "inflight_requests_logging",
@@ -293,6 +299,8 @@ pub(super) fn listener(
         },
         require_request_header: flag(body, "require_request_header")?,
         open_metrics: open_metrics(body)?,
+        open_rekey: !body.bool("disable_unauthed_rekey_endpoints")?.unwrap_or(true),
+        open_generate_root: !body.bool("disable_unauthed_generate_root_endpoints")?.unwrap_or(true),
     })
 }
 

@@ -1,0 +1,14 @@
+//! Seals that are kept by somebody else: another server's transit engine, AWS's KMS, an HSM. Each is a
+//! [`lessor_core::seal::Seal`]; core knows none of them by name.
+mod awskms;
+mod pkcs11;
+mod transit;
+
+pub use awskms::{AwsKmsSeal, AwsKmsSettings};
+pub use pkcs11::{Mechanism, OaepHash, Pkcs11Seal, Pkcs11Settings};
+pub use transit::{TransitSeal, TransitSettings};
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingError(pub String);
