@@ -105,10 +105,10 @@ LIST sys/leases/lookup/nope/
 POST sys/leases/renew {"lease_id":"nope"}
 POST sys/leases/renew {}
 POST sys/leases/renew/nope/x {}
-POST sys/leases/revoke {"lease_id":"nope"} ~~ revocation without sync ~~ 202 ~~ null
+POST sys/leases/revoke {"lease_id":"nope"}
 POST sys/leases/revoke {"lease_id":"nope","sync":true}
 POST sys/leases/revoke {}
-POST sys/leases/revoke-prefix/nope {} ~~ revocation without sync ~~ 202 ~~ null
+POST sys/leases/revoke-prefix/nope {}
 POST sys/leases/revoke-prefix/nope {"sync":false}
 POST sys/leases/revoke-force/nope {}
 POST sys/leases/tidy {}
