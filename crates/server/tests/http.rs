@@ -48,7 +48,7 @@ async fn methods_map_to_operations_and_others_are_refused() {
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     for (method, path) in [("HELP", "sys/mounts"), ("GET", "sys/mounts?help=1")] {
         let help = server.ask(method, path, &[], "").await.json();
-        assert!(help["help"].as_str().unwrap().contains("sys/mounts"), "{help}");
+        assert!(help["help"].as_str().unwrap().contains("Lists the mounts."), "{help}");
     }
     assert_eq!(server.ask("GET", "sys/mounts?list=yes", &[], "").await.status, 400);
     assert_eq!(server.ask("PUT", "sys/mounts/", &[], "{}").await.error(), "cannot write to a path ending in '/'");

@@ -252,7 +252,8 @@ async fn act(node: Node, workflow: Workflow, leases: Vec<Value>, token: String, 
             node.ask(Operation::Update, "sys/leases/revoke", json!({ "lease_id": lease, "sync": true })).await
         }
         Workflow::RevokeLater => {
-            let answer = node.ask(Operation::Update, "sys/leases/revoke", json!({ "lease_id": lease })).await;
+            let answer =
+                node.ask(Operation::Update, "sys/leases/revoke", json!({ "lease_id": lease, "sync": false })).await;
             tokio::time::sleep(Duration::from_secs(5)).await;
             answer
         }
