@@ -9,7 +9,6 @@ pub mod cors;
 
 pub mod cubbyhole;
 mod generate_root;
-mod glob;
 mod hand_out;
 mod help;
 pub mod history;

@@ -2,13 +2,13 @@
 use super::super::System;
 use super::roles::{Role, read_role};
 use crate::active::Active;
-use crate::glob;
 use crate::identity::LoginAt;
 use crate::lease::ttl::{Bounds, effective};
 use crate::token::record::fresh_text;
 use crate::token::{Kind, Token};
 use jiff::Timestamp;
 use lessor_engine::auth::policy_names;
+use lessor_engine::glob;
 use lessor_engine::{Context, Error, KeyValues, Params, Paths, Reply, Result, Secret, StringList, TokenKind, duration};
 use lessor_storage::Batch;
 use std::collections::BTreeSet;
@@ -233,7 +233,7 @@ fn check_alias(alias: &str, role: Option<&Role>) -> Result<()> {
         return Err(Error::invalid("'entity_alias' is only allowed in combination with token role"));
     };
     let alias = alias.to_lowercase();
-    let allowed = role.allowed_entity_aliases.iter().flatten().any(|glob| glob::matches(glob, &alias));
+    let allowed = role.allowed_entity_aliases.iter().flatten().any(|glob| glob::fits(glob, &alias));
     if allowed { Ok(()) } else { Err(Error::invalid("invalid 'entity_alias' value")) }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Role {
 
 /// Shell-style, with `*` anywhere.
 fn matches(globs: &[String], name: &str) -> bool {
-    globs.iter().any(|glob| crate::glob::matches(glob, name))
+    globs.iter().any(|glob| lessor_engine::glob::fits(glob, name))
 }
 
 /// At least three characters, a word's at both ends.
