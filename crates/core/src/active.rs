@@ -3,7 +3,6 @@ use crate::audit::Audit;
 use crate::identity::{Identity, oidc::MountTokens};
 use crate::keys::Due;
 use crate::lease::Store;
-use crate::lease::pace::Paces;
 use crate::locks::Locks;
 use crate::mount::{Mounted, Mounts};
 use crate::namespace::Namespaces;
@@ -50,8 +49,6 @@ pub struct Active {
     pub policies: Policies,
     /// One at a time per lease, token and rotation.
     pub locks: Locks,
-    /// When commits of concurrent issues leave.
-    pub paces: Paces,
     /// The revocation queues.
     pub lanes: Lanes,
     /// Revocation is switched off.

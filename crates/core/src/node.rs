@@ -5,7 +5,6 @@ use crate::barrier::{Barrier, Key};
 use crate::generate_root::GenerateRoot;
 use crate::identity::Identity;
 use crate::lease::Store;
-use crate::lease::pace::Paces;
 use crate::locks::Locks;
 use crate::mount::{Factories, Mounts};
 use crate::namespace::Namespaces;
@@ -162,7 +161,6 @@ impl Core {
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             policies: Policies::new(Arc::clone(&storage)),
             locks: Locks::default(),
-            paces: Paces::default(),
             lanes: Lanes::default(),
             paused: AtomicBool::new(self.settings.paused),
             stop: CancellationToken::new(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const CONFIG: &str = "core/rotation-config";
-/// How often the count is stored, and looked at.
-const TICK: Duration = Duration::from_secs(15);
+/// How often the count is stored, and looked at; the peers look as often.
+const TICK: Duration = Duration::from_secs(300);
 /// Nine tenths of what one AES-GCM key may encrypt under random nonces (NIST SP 800-38D: 2^32).
 pub(crate) const MAX_OPERATIONS: i64 = 3_865_470_566;
 const MIN_OPERATIONS: i64 = 1_000_000;

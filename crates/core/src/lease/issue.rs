@@ -11,7 +11,6 @@ use lessor_engine::{Context, Credential, Dynamic, Error, Issue, Result};
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 /// What is to be issued, and for whom.
 pub struct Order {
@@ -115,18 +114,13 @@ impl Active {
             Some(self.leases.counts().seat(&mounted.entry.namespace, &path).await?)
         };
         let _lock = self.locks.lock(&intent.id).await;
-        let pace = self.paces.of(&intent.target());
-        pace.wait().await;
         self.leases.open(&intent).await?;
-        let begun = Instant::now();
         let created =
             account(&mounted.entry.kind, Account::New, self.bounded(dynamic.create(&cx, &intent.grant))).await;
         let credential = match created {
             Ok(credential) => credential,
             Err(error) => return Err(self.undo(&cx, &dynamic, &intent, None, error).await),
         };
-        pace.note(begun.elapsed());
-        pace.wait().await;
         let ttl = credential.ttl.unwrap_or(term.ttl);
         let namespace = mounted.entry.namespace.clone();
         let suffix =

@@ -1,6 +1,5 @@
 //! Leases: a credential, who holds it, and when it ends. Nothing of them is held in memory.
 pub mod issue;
-pub mod pace;
 pub mod record;
 pub mod renew;
 pub mod retry;
