@@ -8,7 +8,7 @@ test: ## install what the tests need and run them
 	cargo test --workspace
 test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building from source yet)
 	tests/install.sh
-	LESSOR_KILL_ROUNDS=20 cargo test -p lessor --test end_to_end kill::
+	LESSOR_KILL_ROUNDS=20 cargo test --workspace --test end_to_end kill::
 fuzz: ## feed the readers of foreign input with random input, FUZZ_SECONDS (60) each
 	fuzz/run.sh
 bench: ## side by side with the peer, in one run

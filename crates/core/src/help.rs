@@ -4,7 +4,7 @@ use crate::mount::Mounted;
 use crate::openapi::{Document, Mounts};
 use crate::request::Request;
 use crate::response::Response;
-use lessor_engine::{FieldSpec, Operation, PathSpec};
+use lessor_engine::{FieldSpec, PathSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -74,7 +74,7 @@ fn route_of(spec: &PathSpec) -> String {
         }
     });
     let joined = segments.collect::<Vec<_>>().join("/");
-    let lists = spec.operations.iter().any(|operation| operation.operation == Operation::List);
+    let lists = spec.operations.iter().any(|operation| operation.operation.is_list());
     let slash = if lists && !joined.ends_with(')') { "/?" } else { "" };
     format!("^{joined}{slash}$")
 }

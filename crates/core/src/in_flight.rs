@@ -51,5 +51,6 @@ fn method(operation: Operation) -> &'static str {
         Operation::Patch => "PATCH",
         Operation::Delete => "DELETE",
         Operation::List => "LIST",
+        Operation::Scan => "SCAN",
     }
 }

@@ -15,6 +15,7 @@ pub mod history;
 pub mod identity;
 mod in_flight;
 pub mod init;
+mod jwt;
 pub mod keys;
 pub mod lease;
 pub mod lockout;

@@ -83,7 +83,7 @@ impl Drop for Timed<'_> {
 
 /// The times of what one mount is asked for, by operation.
 #[derive(Default)]
-pub struct Routes([OnceLock<Histogram>; 6]);
+pub struct Routes([OnceLock<Histogram>; 7]);
 
 impl Routes {
     /// Takes the time of one operation on the mount at `path` until the value is dropped.
@@ -95,6 +95,7 @@ impl Routes {
             Operation::Patch => 3,
             Operation::Delete => 4,
             Operation::List => 5,
+            Operation::Scan => 6,
         };
         let name = || format!("route.{}.{}", operation.word(), path.replace('/', "-"));
         Timed::new(self.0[at].get_or_init(|| histogram!(name())))

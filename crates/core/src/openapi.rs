@@ -79,8 +79,9 @@ impl Document {
         let has = |wanted| spec.operations.iter().find(|operation| operation.operation == wanted);
         let list = has(Operation::List);
         if let Some(read) = has(Operation::Read).or(list) {
-            let list = list.map(|_| has(Operation::Read).is_none());
-            item.insert("get".to_owned(), self.reading(mounted, spec, read, &captures, list));
+            let only = has(Operation::Read).is_none();
+            let lists = Lists { list: list.map(|_| only), scan: has(Operation::Scan).is_some() };
+            item.insert("get".to_owned(), self.reading(mounted, spec, read, &captures, lists));
         }
         for (wanted, method) in [(Operation::Update, "post"), (Operation::Patch, "patch")] {
             if let Some(operation) = has(wanted) {
@@ -114,14 +115,14 @@ impl Document {
             Mounts::Generic | Mounts::Real => path.clone(),
         }
     }
-    /// GET: reads, or lists (`list` says whether a path does that only), or both.
+    /// GET: reads, or lists, or both.
     fn reading(
         &self,
         mounted: &Mounted,
         spec: &PathSpec,
         operation: &OperationSpec,
         captures: &[&str],
-        list: Option<bool>,
+        lists: Lists,
     ) -> Value {
         let mut value = operation_head(mounted, spec, operation.operation);
         let fields = operation.fields.iter().filter(|field| !captures.contains(&field.name));
@@ -133,8 +134,12 @@ impl Document {
                 })
             })
             .collect();
-        match list {
+        match lists.list {
             None => {}
+            Some(true) if lists.scan => query.push(json!({
+                "name": "list", "description": "Must be set to `true` or else `scan` must be", "in": "query",
+                "schema": { "type": "string", "enum": ["true"] },
+            })),
             Some(true) => query.push(json!({
                 "name": "list", "description": "Must be set to `true`", "in": "query",
                 "schema": { "type": "string", "enum": ["true"] }, "required": true,
@@ -143,6 +148,12 @@ impl Document {
                 "name": "list", "description": "Return a list if `true`", "in": "query",
                 "schema": { "type": "string" },
             })),
+        }
+        if lists.scan {
+            query.push(json!({
+                "name": "scan", "description": "Return a recursive list if `true`", "in": "query",
+                "schema": { "type": "string" },
+            }));
         }
         if !query.is_empty() {
             value["parameters"] = json!(query);
@@ -190,6 +201,14 @@ fn prefix(mounted: &Mounted) -> String {
     }
 }
 
+/// What a GET may ask for beside what the path names.
+#[derive(Clone, Copy)]
+struct Lists {
+    /// Whether it lists, and if so, whether it does that only.
+    list: Option<bool>,
+    scan: bool,
+}
+
 /// `kv-read-data-path`; unique within an engine.
 fn operation_id(mounted: &Mounted, spec: &PathSpec, operation: Operation) -> String {
     let verb = match operation {
@@ -198,6 +217,7 @@ fn operation_id(mounted: &Mounted, spec: &PathSpec, operation: Operation) -> Str
         Operation::Patch => "patch",
         Operation::Delete => "delete",
         Operation::List => "list",
+        Operation::Scan => "scan",
     };
     let words = segments(spec.pattern).map(|segment| match segment {
         Segment::Literal(text) => text.to_owned(),

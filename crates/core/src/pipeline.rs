@@ -62,6 +62,7 @@ impl std::convert::From<Error> for Refusal {
 
 async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, Refusal> {
     place::enter_namespace(active, &mut request)?;
+    active.open_wrapping(&mut request).await?;
     let place = Place::find(active, &request);
     let arrives = place.mounted.as_ref().map(|mounted| (&mounted.backend.paths, place.route.as_str()));
     match quota::admit::admit(active, &request, arrives) {
@@ -194,7 +195,11 @@ fn suspect(active: &Active, mounted: &Mounted, matched: &Matched, request: &Requ
 /// What the engine is told of the request.
 fn from(mounted: &Mounted, session: &Session, request: &Request) -> From {
     let own = matches!(mounted.entry.kind.as_str(), "system" | "token" | "cubbyhole" | "identity");
-    let mut caller = Caller { wrap_ttl: request.wrap_ttl, ..Caller::default() };
+    let mut caller = Caller {
+        wrap_ttl: request.wrap_ttl,
+        wrap_signed: crate::wrapping::signed::is_wanted(request),
+        ..Caller::default()
+    };
     if let Some(token) = &session.token {
         caller.display_name.clone_from(&token.display_name);
         caller.accessor.clone_from(&token.accessor);

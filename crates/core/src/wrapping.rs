@@ -1,4 +1,6 @@
 //! Wrapped answers: the real one lies in the cubbyhole of a token that can be used once, to get it out.
+pub(crate) mod signed;
+
 use crate::active::Active;
 use crate::cubbyhole;
 use crate::response::{Envelope, Response};
@@ -37,6 +39,8 @@ pub struct Wrap<'a> {
     pub namespace: &'a str,
     /// Names what is wrapped, where that has an accessor.
     pub accessor: Option<String>,
+    /// Whether the token goes out in its signed form.
+    pub signed: bool,
 }
 
 fn invalid() -> Error {
@@ -73,6 +77,11 @@ impl Active {
         if let Some(due) = token.due() {
             self.wake_for(&due);
         }
+        let text = if wrap.signed {
+            self.sign_wrapping(&text, wrap.accessor.as_deref().unwrap_or_default(), now.as_second(), seconds).await?
+        } else {
+            text
+        };
         let mut told = Map::from_iter([
             ("token".to_owned(), json!(text.expose())),
             ("accessor".to_owned(), json!(token.accessor)),

@@ -36,6 +36,8 @@ pub struct Caller {
     pub record: Option<Arc<dyn Any + Send + Sync>>,
     /// How long the wrapped answer is to be kept, where one is asked for.
     pub wrap_ttl: Option<Duration>,
+    /// Whether its token is wanted in the signed form (`X-Vault-Wrap-Format: jwt`).
+    pub wrap_signed: bool,
 }
 
 /// What the request came over. Empty in background work.

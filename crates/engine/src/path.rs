@@ -18,6 +18,8 @@ pub enum Operation {
     Delete,
     /// LIST, or GET with `list=true`.
     List,
+    /// SCAN, or GET with `scan=true`: a list of everything below, as deep as it goes (OpenBao).
+    Scan,
 }
 
 impl Operation {
@@ -30,7 +32,12 @@ impl Operation {
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::List => "list",
+            Self::Scan => "scan",
         }
+    }
+    /// Whether the answer is a list of names, and the path may end in `/`.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::Scan)
     }
 }
 
@@ -220,6 +227,14 @@ impl<E: Send + Sync + 'static> PathBuilder<E> {
     {
         self.on(Operation::List, handler)
     }
+    /// SCAN.
+    #[must_use]
+    pub fn scan<P: Params, F>(self, handler: impl Fn(Arc<E>, Context, P) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Reply>> + Send + 'static,
+    {
+        self.on(Operation::Scan, handler)
+    }
     /// Tells whether what the path names is there: decides between the `create` and `update` capability.
     #[must_use]
     pub fn exists<P: Params, F>(mut self, check: impl Fn(Arc<E>, Context, P) -> F + Send + Sync + 'static) -> Self
@@ -259,7 +274,7 @@ impl PathTable {
     pub fn find(&self, path: &str) -> Option<Matched> {
         self.specs.iter().enumerate().find_map(|(at, spec)| {
             // A trailing slash is what a list request leaves behind a fixed path, and nothing else may.
-            let lists = || spec.operations.iter().any(|known| known.operation == Operation::List);
+            let lists = || spec.operations.iter().any(|known| known.operation.is_list());
             let fits = !path.ends_with('/') || spec.pattern.contains("*}") || spec.pattern.contains("+}") || lists();
             let captures = fits.then(|| captures(spec.pattern, path)).flatten()?;
             Some(Matched { specs: Arc::clone(&self.specs), at, captures })

@@ -64,6 +64,14 @@ impl Envelope {
         if take_flag(&mut fields, "list")? && operation == Operation::Read {
             operation = Operation::List;
         }
+        if take_flag(&mut fields, "scan")? {
+            operation = match operation {
+                Operation::Read => Operation::Scan,
+                // Both at once is neither.
+                Operation::List => return Err(Response::bare(400, json!({ "errors": [] }))),
+                other => other,
+            };
+        }
         Ok(Self(Request {
             id: lessor_core::mount::entry::uuid(),
             operation,
@@ -101,7 +109,7 @@ impl Envelope {
 /// Lists end in a slash, writes never do.
 fn slashed(operation: Operation, path: String) -> Result<String, Response> {
     match operation {
-        Operation::List if !path.is_empty() && !path.ends_with('/') => Ok(path + "/"),
+        Operation::List | Operation::Scan if !path.is_empty() && !path.ends_with('/') => Ok(path + "/"),
         Operation::Update if path.ends_with('/') => Err(Response::error(400, "cannot write to a path ending in '/'")),
         _ => Ok(path),
     }
@@ -112,6 +120,7 @@ fn operation(method: &Method, path: &str) -> Result<Operation, Response> {
         "GET" | "HELP" => Ok(Operation::Read),
         "HEAD" if path == "sys/health" => Ok(Operation::Read),
         "LIST" => Ok(Operation::List),
+        "SCAN" => Ok(Operation::Scan),
         "POST" | "PUT" => Ok(Operation::Update),
         "PATCH" => Ok(Operation::Patch),
         "DELETE" => Ok(Operation::Delete),

@@ -1,5 +1,7 @@
 //! Tokens of every kind, their roles, wrapped answers and cubbyholes.
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lessor_core::response::Response;
 use lessor_engine::Operation::{List, Read, Update};
 use lessor_engine::Secret;
@@ -128,6 +130,31 @@ async fn a_wrapped_answer_is_given_once() {
     assert!(again.status == 400 && error(&again).contains("wrapping token is not valid or does not exist"));
     let other = node.ask(Update, "sys/wrapping/unwrap", json!({ "token": token })).await;
     assert_eq!(other.status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_wrapping_token_opens_once_and_one_that_was_touched_never() {
+    let node = node().await;
+    let mut asked = request(Update, "auth/token/create", json!({ "policies": "default" }));
+    (asked.token, asked.wrap_ttl) = (Some(Secret::new(ROOT)), Some(Duration::from_secs(60)));
+    asked.headers.push(("x-vault-wrap-format".to_owned(), "jwt".to_owned()));
+    let answer = ok("wrap", node.send(asked).await);
+    let token = answer["wrap_info"]["token"].as_str().unwrap();
+    let parts: Vec<&str> = token.split('.').collect();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+    assert_eq!((&claims["type"], &claims["addr"]), (&json!("wrapping"), &json!("http://127.0.0.1:8200")));
+    assert_eq!(claims["accessor"], answer["wrap_info"]["wrapped_accessor"]);
+    let lookup = |token: &str| request(Update, "sys/wrapping/lookup", json!({ "token": token }));
+    assert_eq!(ok("lookup", node.send(lookup(token)).await)["data"]["creation_ttl"], 60);
+    let key = node.read("sys/wrapping/pubkey").await;
+    assert_eq!(key["data"]["jwt_curve"], "p521");
+    // The same claims under another signature are somebody else's word.
+    let forged = format!("{}.{}.{}", parts[0], parts[1], URL_SAFE_NO_PAD.encode([7; 132]));
+    assert_eq!(node.send(lookup(&forged)).await.status, 400);
+    assert_eq!(node.ask_as(&forged, Update, "sys/wrapping/unwrap", Value::Null).await.status, 400);
+    let first = ok("unwrap", node.ask_as(token, Update, "sys/wrapping/unwrap", Value::Null).await);
+    assert!(first["auth"]["client_token"].is_string());
+    assert_eq!(node.ask_as(token, Update, "sys/wrapping/unwrap", Value::Null).await.status, 400);
 }
 
 #[tokio::test(start_paused = true)]

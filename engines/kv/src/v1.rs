@@ -1,5 +1,5 @@
 //! Version 1: one object per path, replaced whole.
-use crate::lists::{folder, writable};
+use crate::lists::{Walk, folder, scanned, writable};
 use lessor_engine::{Context, Error, Fields, Params, PathTable, Paths, Reply, Result, Timestamp, duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +40,7 @@ struct Put {
 pub(crate) fn paths() -> PathTable {
     Paths::new(Arc::new(V1))
         .path("{:path*}", "Reads, writes, lists and deletes secrets of this mount.", |path| {
-            path.read(read).write(put).delete(delete).list(list).exists(exists)
+            path.read(read).write(put).delete(delete).list(list).scan(scan_below).exists(exists)
         })
         .build()
 }
@@ -88,4 +88,14 @@ async fn delete(_: Arc<V1>, cx: Context, at: At) -> Result<Reply> {
 
 async fn list(_: Arc<V1>, cx: Context, at: At) -> Result<Reply> {
     Ok(Reply::list(cx.view.list(&key(&folder(&at.path))).await?))
+}
+
+async fn scan_below(_: Arc<V1>, cx: Context, at: At) -> Result<Reply> {
+    let from = folder(&at.path);
+    let mut walk = Walk::new();
+    while let Some(below) = walk.next() {
+        let names = cx.view.list(&key(&format!("{from}{below}"))).await?;
+        walk.note(&below, names);
+    }
+    Ok(scanned(&walk.found))
 }

@@ -1,6 +1,6 @@
 //! Version 2, through its paths.
 mod support;
-use lessor_engine::Operation::{Delete, List, Patch, Read, Update};
+use lessor_engine::Operation::{Delete, List, Patch, Read, Scan, Update};
 use lessor_mountkit::Alone;
 use lessor_storage::MemoryStorage;
 use serde_json::{Value, json};
@@ -252,4 +252,26 @@ async fn writers_of_one_path_all_get_their_version() {
     }
     versions.sort_unstable();
     assert_eq!(versions, (1..=50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_scan_lists_everything_below_higher_names_first() {
+    for (version, path) in [("1", ""), ("2", "metadata/")] {
+        let kv = mount(version);
+        for name in ["a/b", "a/c", "a/e/f", "d"] {
+            match version {
+                "1" => kv.write(name, json!({"k": "v"})).await,
+                _ => kv.write(&format!("data/{name}"), json!({"data": {"k": "v"}})).await,
+            };
+        }
+        let scanned = kv.ok(Scan, path, json!({})).await.data();
+        assert_eq!(scanned["keys"], json!(["d", "a/b", "a/c", "a/e/f"]), "version {version}");
+        let below = kv.ok(Scan, &format!("{path}a"), json!({})).await.data();
+        assert_eq!(below["keys"], json!(["b", "c", "e/f"]), "version {version}");
+        assert_eq!(kv.ok(Scan, &format!("{path}none"), json!({})).await.data(), json!({}));
+    }
+    let kv = mount("2");
+    kv.write("data/a/b", json!({"data": {"k": "v"}})).await;
+    let detailed = kv.ok(Scan, "detailed-metadata/", json!({})).await.data();
+    assert_eq!(detailed["key_info"]["a/b"]["current_version"], 1);
 }

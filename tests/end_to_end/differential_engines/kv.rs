@@ -38,6 +38,12 @@ POST one/folder {"v":1}
 POST one/folder/deep/er {"v":1}
 LIST one/
 GET one?list=true
+SCAN one
+SCAN one/folder
+SCAN one/nothing
+SCAN one/a
+GET one/folder?scan=true
+GET one/folder?scan=true&list=true
 LIST one/folder
 LIST one/folder/
 LIST one/folder/deep

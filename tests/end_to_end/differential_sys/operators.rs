@@ -17,6 +17,9 @@ PATCH sys/namespaces/team {"custom_metadata":{"c":"d","a":null}}
 PATCH sys/namespaces/nope {"custom_metadata":{"c":"d"}} ~~ PATCH of a missing namespace ~~ 404 ~~ namespace not found
 GET sys/namespaces/team
 LIST team/sys/namespaces
+SCAN team/sys/namespaces
+SCAN sys/namespaces
+SCAN sys/policies/acl
 POST team/sys/mounts/kv {"type":"kv"}
 GET team/sys/mounts/kv ~~ data at the top level in namespaces ~~ 200 ~~ uuid
 POST team/kv/a {"x":1}

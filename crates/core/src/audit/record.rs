@@ -142,7 +142,7 @@ impl Line {
             let texts: Vec<&str> = errors.iter().filter_map(Value::as_str).collect();
             map.insert("error".into(), texts.join("; ").into());
         }
-        Self { value, clear: clear(of), lists: of.request.operation == lessor_engine::Operation::List }
+        Self { value, clear: clear(of), lists: of.request.operation.is_list() }
     }
     /// The first line of a device, which shows that it takes lines.
     pub fn probe(time: Timestamp) -> Self {

@@ -3,7 +3,6 @@
 mod authorize;
 mod clients;
 mod exchange;
-mod jwt;
 mod keys;
 mod plugins;
 mod providers;

@@ -9,6 +9,7 @@ use crate::request::Request;
 use crate::response::{Envelope, Response};
 use crate::token::login::LoginEnd;
 use crate::wrapping::Wrap;
+use crate::wrapping::signed::is_wanted;
 use lessor_engine::{Context, Error, Outcome, Reply};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -144,6 +145,7 @@ pub async fn wrap(
 ) -> Result<Response, Refusal> {
     let body = response.body.json().filter(|body| body.get("request_id").is_some() && body["wrap_info"].is_null());
     let (200, Some(body)) = (response.status, body) else { return Ok(response) };
-    let wrap = Wrap { body, ttl, path: &request.path, namespace: &request.namespace, accessor };
+    let wrap =
+        Wrap { body, ttl, path: &request.path, namespace: &request.namespace, accessor, signed: is_wanted(request) };
     Ok(active.wrap(wrap).await?)
 }

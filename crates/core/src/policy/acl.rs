@@ -5,7 +5,7 @@ use super::prefixes::Prefixes;
 use super::template::Switches;
 use super::{Capabilities, Capability, Permissions, Policy};
 use crate::identity::Subject;
-use lessor_engine::{Operation, Timestamp};
+use lessor_engine::Timestamp;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl Acl {
         if self.is_root_for(ask.path) {
             return Decision { allowed: true, granting: self.root.iter().cloned().collect(), ..Decision::default() };
         }
-        let list = ask.operation == Operation::List;
+        let list = ask.operation.is_list();
         let Some(found) = self.find(ask.path, list) else { return Decision::default() };
         if !found.permissions.admit(ask) {
             return Decision::default();

@@ -74,6 +74,7 @@ impl From<Operation> for Capability {
             Operation::Patch => Self::Patch,
             Operation::Delete => Self::Delete,
             Operation::List => Self::List,
+            Operation::Scan => Self::Scan,
         }
     }
 }

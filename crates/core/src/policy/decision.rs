@@ -65,7 +65,7 @@ impl Permissions {
     fn admit_parameters(&self, ask: &Ask<'_>) -> bool {
         match ask.operation {
             Operation::Delete => true,
-            Operation::List => self.limit(ask.fields).is_ok(),
+            Operation::List | Operation::Scan => self.limit(ask.fields).is_ok(),
             Operation::Read | Operation::Create | Operation::Update | Operation::Patch => {
                 self.required.iter().all(|name| ask.fields.contains_key(name))
                     && !self.denied.deny(ask.fields)

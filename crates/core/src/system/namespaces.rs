@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     paths
-        .path("namespaces", "Lists the namespaces.", |path| path.list(list))
+        .path("namespaces", "Lists the namespaces.", |path| path.list(list).scan(scan))
         .path("namespaces/api-lock/lock", "Locks the API of this namespace.", |path| path.write(lock))
         .path("namespaces/api-lock/lock/{path+}", "Locks the API of a namespace.", |path| path.write(lock))
         .path("namespaces/api-lock/unlock", "Unlocks the API of this namespace.", |path| path.write(unlock))
@@ -33,14 +33,20 @@ fn show(namespace: &Namespace, below: &str) -> Value {
 
 async fn list(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
     let children = system.active()?.namespaces.children(&cx.namespace);
-    if children.is_empty() {
-        return Ok(Reply::missing());
-    }
-    let shown = children.iter().map(|namespace| show(namespace, &cx.namespace));
+    Ok(if children.is_empty() { Reply::missing() } else { listed(&children, &cx) })
+}
+
+async fn scan(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
+    let below = system.active()?.namespaces.below(&cx.namespace);
+    Ok(if below.is_empty() { Reply::data(json!({})) } else { listed(&below, &cx) })
+}
+
+fn listed(namespaces: &[Namespace], cx: &Context) -> Reply {
+    let shown = namespaces.iter().map(|namespace| show(namespace, &cx.namespace));
     let names = shown.map(|value| (value["path"].as_str().unwrap_or_default().to_owned(), value));
     let info: Map<String, Value> = names.collect();
     let keys: Vec<&String> = info.keys().collect();
-    Ok(Reply::data(json!({ "keys": keys, "key_info": info })))
+    Reply::data(json!({ "keys": keys, "key_info": info }))
 }
 
 #[derive(Params)]
@@ -106,7 +112,8 @@ async fn delete(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
         return Ok(Reply::empty().warn("requested namespace does not exist"));
     }
     active.delete_namespace(&path).await?;
-    Ok(Reply::empty())
+    // OpenBao deletes behind its answer and says so; whoever asks again until it is gone finds it gone.
+    Ok(Reply::data(json!({ "status": "in-progress" })))
 }
 
 #[derive(Params)]

@@ -13,6 +13,9 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
         .path("wrapping/lookup", "Tells what a wrapping token is for.", |path| path.read(lookup).write(lookup).open())
         .path("wrapping/unwrap", "Gives a wrapped answer, once.", |path| path.write(unwrap))
         .path("wrapping/rewrap", "Moves a wrapped answer to a fresh token.", |path| path.write(rewrap))
+        .path("wrapping/pubkey", "The key that signed wrapping tokens are checked with.", |path| {
+            path.read(pubkey).open()
+        })
 }
 
 #[derive(Params)]
@@ -76,7 +79,12 @@ async fn rewrap(system: Arc<System>, cx: Context, given: Given) -> Result<Reply>
         path: &info.creation_path,
         namespace: &cx.namespace,
         accessor: None,
+        signed: cx.caller.wrap_signed,
     };
     let answer = active.wrap(wrap).await?;
     Ok(Reply::bare(200, answer.body.into_value()))
+}
+
+async fn pubkey(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
+    Ok(Reply::data(system.active()?.wrapping_public_key().await?))
 }

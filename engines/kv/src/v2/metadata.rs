@@ -4,7 +4,7 @@ use super::merge::merge;
 use super::params::{At, Settings, SettingsPatch, count};
 use super::record::Meta;
 use super::store::{Entry, Store, Turn};
-use crate::lists::{folder, writable};
+use crate::lists::{folder, scanned, writable};
 use lessor_engine::{Context, Error, Reply, Result};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -27,19 +27,42 @@ pub(super) async fn list(store: Arc<Store>, cx: Context, at: At) -> Result<Reply
     Ok(Reply::list(store.list(&cx, &folder(&at.path)).await?))
 }
 
+pub(super) async fn scan_below(store: Arc<Store>, cx: Context, at: At) -> Result<Reply> {
+    let keys = store.scan(&cx, &folder(&at.path)).await?;
+    Ok(scanned(&keys))
+}
+
 pub(super) async fn list_detailed(store: Arc<Store>, cx: Context, at: At) -> Result<Reply> {
     let folder = folder(&at.path);
     let keys = store.list(&cx, &folder).await?;
     if keys.is_empty() {
         return Ok(Reply::missing());
     }
+    let info = details(&store, &cx, &folder, &keys).await?;
+    Ok(Reply::data(json!({ "keys": keys, "key_info": info })))
+}
+
+pub(super) async fn scan_detailed(store: Arc<Store>, cx: Context, at: At) -> Result<Reply> {
+    let folder = folder(&at.path);
+    let keys = store.scan(&cx, &folder).await?;
+    if keys.is_empty() {
+        return Ok(scanned(&keys));
+    }
+    let info = details(&store, &cx, &folder, &keys).await?;
+    Ok(Reply::data(json!({ "keys": keys, "key_info": info })))
+}
+
+/// What is known of each secret, by its name below the folder.
+async fn details(store: &Store, cx: &Context, folder: &str, keys: &[String]) -> Result<Map<String, Value>> {
     let mut info = Map::new();
-    for key in keys.iter().filter(|key| !key.ends_with('/')) {
-        if let Some(entry) = store.load(&cx, &format!("{folder}{key}")).await? {
+    for key in keys {
+        if key.ends_with('/') {
+            info.insert(key.clone(), json!({}));
+        } else if let Some(entry) = store.load(cx, &format!("{folder}{key}")).await? {
             info.insert(key.clone(), entry.meta.json());
         }
     }
-    Ok(Reply::data(json!({ "keys": keys, "key_info": info })))
+    Ok(info)
 }
 
 pub(super) async fn write(store: Arc<Store>, cx: Context, settings: Settings) -> Result<Reply> {

@@ -40,10 +40,11 @@ pub(crate) fn paths() -> PathTable {
                 .patch(metadata::patch)
                 .delete(metadata::delete)
                 .list(metadata::list)
+                .scan(metadata::scan_below)
                 .exists(metadata::exists)
         })
         .path("detailed-metadata/{path*}", "Lists secrets with the metadata of each.", |path| {
-            path.list(metadata::list_detailed)
+            path.list(metadata::list_detailed).scan(metadata::scan_detailed)
         })
         .path("delete/{path*}", "Marks versions as deleted.", |path| path.write(versions::delete))
         .path("undelete/{path*}", "Brings deleted versions back.", |path| path.write(versions::undelete))

@@ -4,6 +4,7 @@
 //! a lock while a first attempt runs; those who lose a race queue up behind one another, so that each gets its
 //! turn.
 use super::record::{Config, Meta, VersionData, VersionMeta};
+use crate::lists::Walk;
 use crate::v1;
 use lessor_engine::{Changes, Context, Error, Result};
 use lessor_storage::Version;
@@ -149,6 +150,16 @@ impl Store {
             names.dedup();
         }
         Ok(names)
+    }
+
+    /// Everything below a folder, from there.
+    pub(crate) async fn scan(&self, cx: &Context, folder: &str) -> Result<Vec<String>> {
+        let mut walk = Walk::new();
+        while let Some(below) = walk.next() {
+            let names = self.list(cx, &format!("{folder}{below}")).await?;
+            walk.note(&below, names);
+        }
+        Ok(walk.found)
     }
 
     /// Commits. `false` says that somebody else was faster: load again, decide again, and come back.

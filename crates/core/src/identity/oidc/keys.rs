@@ -1,10 +1,10 @@
 //! Named signing keys. A key rotates when it is used after its time, or by hand; the next one is published a period
 //! ahead, and a retired one stays published for its verification TTL.
-use super::jwt::{Algorithm, Material, Public};
 use super::roles::Role;
 use crate::identity::paths::Endpoints;
 use crate::identity::tx::Tx;
 use crate::identity::{Identity, Open};
+use crate::jwt::{Algorithm, Material, Public};
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::{CommaList, Context, Error, Params, Paths, Reply, Result, Seconds};
 use serde::{Deserialize, Serialize};

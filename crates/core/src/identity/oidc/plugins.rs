@@ -128,7 +128,7 @@ async fn discovery(at: Arc<Endpoints>, cx: Context, (): ()) -> Result<Reply> {
             "jwks_uri": format!("{issuer}/.well-known/keys"),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": super::jwt::ALGORITHMS,
+            "id_token_signing_alg_values_supported": crate::jwt::ALGORITHMS,
         }),
     ))
 }

@@ -1,10 +1,10 @@
 //! Providers: an issuer with the clients and scopes it serves.
 use super::clients::settle;
-use super::jwt::ALGORITHMS;
 use super::{ISSUER_WARNING, check_issuer, issuer, keys, template};
 use crate::identity::Open;
 use crate::identity::paths::{Endpoints, given};
 use crate::identity::tx::Tx;
+use crate::jwt::ALGORITHMS;
 use lessor_engine::{CommaList, Context, Error, Params, Paths, Reply, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

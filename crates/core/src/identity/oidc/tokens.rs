@@ -1,9 +1,9 @@
 //! Identity tokens: making them, telling whether one is good, and the public keys.
-use super::jwt::{ALGORITHMS, Parsed};
 use super::roles::{self, Role};
 use super::{issuer, keys, template};
 use crate::identity::Open;
 use crate::identity::paths::{Endpoints, namespace_id};
+use crate::jwt::{ALGORITHMS, Parsed};
 use lessor_engine::{Context, Error, Params, Paths, Reply, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 /// A signature algorithm of RFC 7518.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Algorithm {
+pub(crate) enum Algorithm {
     RS256,
     RS384,
     RS512,
@@ -22,7 +22,7 @@ pub(super) enum Algorithm {
     EdDSA,
 }
 
-pub(super) const ALGORITHMS: [&str; 7] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"];
+pub(crate) const ALGORITHMS: [&str; 7] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"];
 
 impl Algorithm {
     pub fn word(self) -> &'static str {
@@ -70,7 +70,7 @@ impl Algorithm {
 
 /// A key pair.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Material {
+pub(crate) struct Material {
     pub id: String,
     pub algorithm: Algorithm,
     /// PKCS #8 in base64url.
@@ -81,7 +81,7 @@ pub(super) struct Material {
 
 /// The public half, in the form its algorithm has for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Public(#[serde(with = "in_base64")] Vec<u8>);
+pub(crate) struct Public(#[serde(with = "in_base64")] Vec<u8>);
 
 mod in_base64 {
     use super::BASE64URL;
@@ -143,7 +143,7 @@ impl Material {
         pair.sign(padding, &random, message, &mut signature).map_err(unusable)?;
         Ok(signature)
     }
-    /// A token with these claims.
+    /// A token with these claims. Its key id names this key.
     pub fn sign(&self, claims: &Map<String, Value>) -> Result<String> {
         let header = json!({ "alg": self.algorithm.word(), "kid": self.id });
         let encode = |value: Vec<u8>| BASE64URL.encode(value);
@@ -174,11 +174,14 @@ impl Public {
             key["x"] = encode(&self.0).into();
             return key;
         }
-        // An uncompressed point: 4, x, y.
-        let (x, y) = self.0[1..].split_at(self.0.len() / 2);
+        let (x, y) = self.point();
         key["x"] = encode(x).into();
         key["y"] = encode(y).into();
         key
+    }
+    /// The coordinates of an elliptic curve key, big-endian. It is kept as an uncompressed point: 4, x, y.
+    pub fn point(&self) -> (&[u8], &[u8]) {
+        self.0[1..].split_at(self.0.len() / 2)
     }
     /// Whether `signature` is this key's under `message`.
     pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
@@ -209,7 +212,7 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// A token taken apart; nothing is checked yet.
-pub(super) struct Parsed {
+pub(crate) struct Parsed {
     pub key_id: String,
     pub claims: Map<String, Value>,
     signed: String,
