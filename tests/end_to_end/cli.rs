@@ -1,6 +1,8 @@
 //! The program's command line on the program's own server.
 use crate::lessor::{Lessor, PROGRAM};
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 fn passes(lessor: &Lessor, line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
@@ -49,6 +51,30 @@ async fn the_stored_token_is_used_until_the_environment_names_another() {
     assert_eq!(run("bao", &["token", "lookup"], None).0, 0);
     assert_eq!(run("bao", &["print", "token"], Some("other")).1, "other\n");
     assert_eq!(run("bao", &["token", "lookup"], Some("other")).0, 2);
+}
+
+#[tokio::test]
+async fn monitor_shows_what_the_server_logs_below_its_own_level() {
+    let lessor = Lessor::dev().await;
+    let mut watching = Command::new(PROGRAM)
+        .args(["monitor", "-log-level=debug", "-log-format=json"])
+        .envs([("VAULT_ADDR", lessor.address.as_str()), ("VAULT_TOKEN", "root"), ("HOME", "/nonexistent")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(watching.stdout.take().unwrap());
+    let (seen, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| seen.send(line)));
+    // It shows what happens after it has begun, so that is made to happen until it is seen.
+    let shown = (0..100).find_map(|at| {
+        passes(&lessor, &format!("secrets enable -path=kv{at} kv"));
+        lines.recv_timeout(Duration::from_millis(100)).ok()
+    });
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    let line: serde_json::Value = serde_json::from_str(&shown.unwrap()).unwrap();
+    assert_eq!((&line["fields"]["message"], &line["fields"]["kind"]), (&"mounted".into(), &"kv".into()));
+    assert_eq!(lessor.cli(&["monitor", "-log-level=loud"]).0, 1);
 }
 
 #[test]

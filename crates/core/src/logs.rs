@@ -3,7 +3,17 @@ use lessor_engine::{Error, Result};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc::Receiver;
 use tracing::Level;
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Standard,
+    /// One JSON object a line.
+    Json,
+}
 
 /// Whoever writes the log.
 pub trait Logs: Send + Sync + std::fmt::Debug {
@@ -12,6 +22,9 @@ pub trait Logs: Send + Sync + std::fmt::Debug {
     /// Writes what is at least as important as `level`, and of these parts (by module path) what is at least as
     /// important as theirs.
     fn set(&self, level: Level, parts: &BTreeMap<&'static str, Level>);
+    /// What is logged from now on and at least as important as `level`, line by line, whatever the log itself leaves
+    /// out. Lines that a slow reader leaves behind are lost.
+    fn follow(&self, level: Level, form: Form) -> Receiver<Vec<u8>>;
 }
 
 /// The parts whose level can be set, and the modules they are.

@@ -1,9 +1,9 @@
 //! An answer as core gives it, and the one envelope all of them share.
-use lessor_engine::Raw;
+use lessor_engine::{Raw, Stream};
 use serde_json::{Map, Value, json};
 
 /// What an answer holds.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub enum Body {
     /// Nothing.
     #[default]
@@ -12,6 +12,8 @@ pub enum Body {
     Json(Value),
     /// Bytes with a content type of their own.
     Raw(Raw),
+    /// Bytes that are not there yet.
+    Stream(Stream),
 }
 
 impl Body {
@@ -36,12 +38,13 @@ impl std::fmt::Debug for Body {
             Self::None => f.write_str("None"),
             Self::Json(_) => f.write_str("Json(..)"),
             Self::Raw(raw) => raw.fmt(f),
+            Self::Stream(stream) => stream.fmt(f),
         }
     }
 }
 
 /// What goes back to the caller.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
@@ -84,6 +87,10 @@ impl Response {
     /// Bytes as they are.
     pub fn raw(status: u16, raw: Raw) -> Self {
         Self { status, body: Body::Raw(raw), ..Self::empty() }
+    }
+    /// Bytes as they come.
+    pub fn stream(stream: Stream) -> Self {
+        Self { status: 200, body: Body::Stream(stream), ..Self::empty() }
     }
     /// `{"errors":[…]}`.
     pub fn error(status: u16, message: impl Into<String>) -> Self {

@@ -1,5 +1,5 @@
 //! What a handler answers.
-use crate::{Grant, Login, Terms};
+use crate::{Grant, Login, Stream, Terms};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub enum Outcome {
     Bare(Value),
     /// Bytes without the envelope, with a content type of their own.
     Raw(Raw),
+    /// Bytes that are not there yet.
+    Stream(Stream),
     /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
     Rotate(String),
 }

@@ -13,7 +13,8 @@ use crate::{Error, Result, Span, parser};
 /// # Errors
 /// The first fault found, as [`crate::parse`] reports it; JSON is no HCL here.
 pub fn format(text: &str) -> Result<String> {
-    let text = text.replace("\r\n", "\n");
+    // The byte order mark that some editors leave is no part of the document.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     if text.trim_start().starts_with('{') {
         return Err(Error::at(Span { offset: 0, line: 1, column: 1 }, "expected: IDENT | STRING got: LBRACE"));
     }
@@ -76,6 +77,11 @@ mod tests {
         let want = "path \"a\" {\n  capabilities     = [\"create\", \"update\"] # why\n  min_wrapping_ttl = \"1s\"\n\n  allowed_parameters = {\n    \"foo\" = []\n\n    \"longer\" = [\n      \"a\",\n      \"b\",\n    ]\n  }\n}\n\npath \"b\" {\n  capabilities = [\"read\"]\n}\n";
         assert_eq!(format(text).unwrap(), want);
         assert_eq!(format(want).unwrap(), want, "a second run changes nothing");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped() {
+        assert_eq!(format("\u{feff}a=1").unwrap(), format("a=1").unwrap());
     }
 
     #[test]

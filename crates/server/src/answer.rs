@@ -1,7 +1,7 @@
 //! Core's answer as HTTP, and the headers that every answer carries.
 use crate::edge::Edge;
+use crate::pieces::Payload;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response as HttpResponse, StatusCode};
 use lessor_core::response::{Body, Response};
@@ -9,12 +9,20 @@ use lessor_core::response::{Body, Response};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer on its way out.
-pub type Answer = HttpResponse<Full<Bytes>>;
+pub type Answer = HttpResponse<Payload>;
 
 /// Turns core's answer into bytes; `head` leaves the body away.
 pub fn render(response: Response, head: bool) -> Answer {
     let plain = response.status == 400 && matches!(response.body, Body::None);
     let (kind, bytes) = match response.body {
+        Body::Stream(stream) if !head => {
+            let mut answer = HttpResponse::new(Payload::from(stream.pieces));
+            answer
+                .headers_mut()
+                .extend(HeaderValue::from_str(&stream.content_type).map(|kind| (header::CONTENT_TYPE, kind)));
+            return answer;
+        }
+        Body::Stream(_) => (None, Bytes::new()),
         Body::None => (Some(JSON), Bytes::new()),
         Body::Json(value) => {
             let mut text = Vec::with_capacity(512);
@@ -25,7 +33,7 @@ pub fn render(response: Response, head: bool) -> Answer {
         }
         Body::Raw(raw) => (HeaderValue::from_str(&raw.content_type).ok(), raw.bytes.into()),
     };
-    let mut answer = HttpResponse::new(Full::new(if head { Bytes::new() } else { bytes }));
+    let mut answer = HttpResponse::new(Payload::from(if head { Bytes::new() } else { bytes }));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     if let Some(kind) = kind.filter(|_| !plain) {
@@ -50,7 +58,7 @@ pub fn render(response: Response, head: bool) -> Answer {
 /// 307 to the clean form of a path.
 pub fn redirect(path: &str, query: Option<&str>) -> Answer {
     let to = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let mut answer = HttpResponse::new(Full::default());
+    let mut answer = HttpResponse::new(Payload::from(Bytes::new()));
     *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     // It came out of a request's head, where only what a header may hold is let through.
     if let Ok(location) = HeaderValue::from_str(&to) {

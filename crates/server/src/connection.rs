@@ -41,8 +41,12 @@ where
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (edge, peer, busy) = (Arc::clone(&edge), Arc::clone(&peer), requests.request());
         async move {
-            let answer = api::handle(&edge, &peer, request).await;
-            drop(busy);
+            let mut answer = api::handle(&edge, &peer, request).await;
+            // What has no end is under way until its caller leaves, and takes the time it takes.
+            if answer.body().is_endless() {
+                busy.endless();
+                answer.body_mut().keep(busy);
+            }
             Ok::<_, Infallible>(answer)
         }
     });

@@ -1,7 +1,10 @@
 //! The log's levels, which may change while the server runs.
+use crate::log_followers::Followers;
 use crate::logging::targets;
-use lessor_core::logs::Logs;
+use lessor_core::logs::{Form, Logs};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc::Receiver;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::{Registry, reload};
@@ -11,12 +14,13 @@ use tracing_subscriber::{Registry, reload};
 pub struct LogLevels {
     configured: Level,
     filter: reload::Handle<Targets, Registry>,
+    followers: Arc<Followers>,
 }
 
 impl LogLevels {
     /// Steers `filter`; the configuration asks for `configured`.
-    pub fn new(configured: Level, filter: reload::Handle<Targets, Registry>) -> Self {
-        Self { configured, filter }
+    pub fn new(configured: Level, filter: reload::Handle<Targets, Registry>, followers: Arc<Followers>) -> Self {
+        Self { configured, filter, followers }
     }
 }
 
@@ -29,5 +33,8 @@ impl Logs for LogLevels {
         if let Err(error) = self.filter.reload(targets) {
             tracing::warn!(%error, "the level of the log stays as it was");
         }
+    }
+    fn follow(&self, level: Level, form: Form) -> Receiver<Vec<u8>> {
+        self.followers.add(level, form)
     }
 }

@@ -1,6 +1,7 @@
 //! Logs: lines or JSON, to the terminal and a file, from a level on that a reload may change.
 use crate::config::{LogConfig, parse_level};
 use crate::log_file::{LogFile, Rotation};
+use crate::log_followers::Followers;
 use crate::log_levels::LogLevels;
 use crate::options::Options;
 use lessor_core::logs::Logs;
@@ -17,6 +18,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 /// The running logs. What is queued is written when it is dropped.
 pub struct Logging {
     level: Option<reload::Handle<Targets, Registry>>,
+    followers: Arc<Followers>,
     at: Level,
     fixed: bool,
     _writers: Vec<WorkerGuard>,
@@ -74,12 +76,17 @@ pub fn start(log: &LogConfig, fixed: bool) -> Result<Logging, String> {
     }
     let at = log.level.unwrap_or(Level::INFO);
     let (filter, level) = reload::Layer::new(targets(at));
+    let (followers, followed) = Followers::new();
+    let layers = vec![layers.with_filter(filter).boxed(), followed];
     // A subscriber that is there already (a test's) stays, and with it its level.
-    let started = tracing_subscriber::registry().with(layers.with_filter(filter)).try_init().is_ok();
-    Ok(Logging { level: started.then_some(level), at, fixed, _writers: writers })
+    let started = tracing_subscriber::registry().with(layers).try_init().is_ok();
+    Ok(Logging { level: started.then_some(level), followers, at, fixed, _writers: writers })
 }
 
-fn lines(to: BoxMakeWriter, json: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
+/// A part of the log's way out.
+pub(crate) type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+pub(crate) fn lines(to: BoxMakeWriter, json: bool) -> Lines {
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(true).with_writer(to);
     if json { layer.json().boxed() } else { layer.boxed() }
 }
@@ -88,7 +95,7 @@ impl Logging {
     /// The levels that `sys/loggers` sets; `None` where somebody else's log is in use.
     pub fn levels(&self) -> Option<Arc<dyn Logs>> {
         let filter = self.level.clone()?;
-        Some(Arc::new(LogLevels::new(self.at, filter)))
+        Some(Arc::new(LogLevels::new(self.at, filter, Arc::clone(&self.followers))))
     }
     /// Takes over the level of files that were read again, unless the command line set it.
     pub fn reload(&self, level: Option<Level>) {

@@ -96,6 +96,13 @@ impl Pace {
 /// A request that is worked on.
 pub struct Busy(Arc<Pace>);
 
+impl Busy {
+    /// Lifts the bound of what is under way on the connection.
+    pub fn endless(&self) {
+        self.0.change(|state| state.deadline = None);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.change(|state| match &mut state.phase {

@@ -78,8 +78,8 @@ fn text(value: &Value) -> String {
 }
 
 fn error(answer: &Response) -> (u16, String) {
-    let body = answer.body.clone().into_value();
-    (answer.status, body["errors"][0].as_str().unwrap_or_default().to_owned())
+    let text = answer.body.json().and_then(|body| body["errors"][0].as_str());
+    (answer.status, text.unwrap_or_default().to_owned())
 }
 
 /// With these headers and no token.

@@ -1,6 +1,6 @@
 //! What `sys/` tells of itself and of its machine.
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
-use lessor_core::logs::Logs;
+use lessor_core::logs::{Form, Logs};
 use lessor_core::response::Response;
 use lessor_engine::Operation::{Delete, List, Read, Update};
 use lessor_engine::Secret;
@@ -9,6 +9,7 @@ use lessor_testkit::sim;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::Receiver;
 use tracing::Level;
 
 fn world() -> World {
@@ -125,6 +126,9 @@ type Set = (Level, BTreeMap<&'static str, Level>);
 struct Recorded(Mutex<Option<Set>>);
 
 impl Logs for Recorded {
+    fn follow(&self, _: Level, _: Form) -> Receiver<Vec<u8>> {
+        tokio::sync::mpsc::channel(1).1
+    }
     fn configured(&self) -> Level {
         Level::WARN
     }

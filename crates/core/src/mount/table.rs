@@ -242,6 +242,7 @@ impl Mounts {
         self.factories.of(&entry)?.create(&entry.options)?;
         let full = entry.full_path();
         self.check_free(&full, &entry.namespace)?;
+        let kind = entry.kind.clone();
         self.change(|entries| {
             if entries.iter().any(|other| other.full_path() == full) {
                 return Err(Error::invalid(format!("path is already in use at {}", entry.path)));
@@ -249,7 +250,9 @@ impl Mounts {
             entries.push(entry);
             Ok(())
         })
-        .await
+        .await?;
+        tracing::info!(path = full, kind, "mounted");
+        Ok(())
     }
     /// Changes one entry.
     ///
@@ -295,6 +298,8 @@ impl Mounts {
             entries.retain(|entry| entry.uuid != uuid);
             Ok(())
         })
-        .await
+        .await?;
+        tracing::info!(uuid, "unmounted");
+        Ok(())
     }
 }

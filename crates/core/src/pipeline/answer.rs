@@ -74,6 +74,7 @@ pub async fn answer(
         }
         Outcome::Bare(body) => return Ok(Done::plain(Response::bare(status.unwrap_or(200), body))),
         Outcome::Raw(raw) => return Ok(Done::plain(Response::raw(status.unwrap_or(200), raw))),
+        Outcome::Stream(stream) => return Ok(Done::plain(Response::stream(stream))),
         Outcome::Issue(issue) => {
             let mut leased = active.issue(order(session, mounted, context(), *issue, request)?).await?;
             leased.lease.shown_id().clone_into(&mut envelope.lease_id);

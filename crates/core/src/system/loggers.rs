@@ -1,8 +1,8 @@
 //! `sys/loggers` and `sys/monitor`.
 use super::System;
-use crate::logs::{Levels, Logs, level};
+use crate::logs::{Form, Levels, Logs, level};
 use crate::node::Core;
-use lessor_engine::{Context, Error, Params, Paths, Reply, Result};
+use lessor_engine::{Context, Error, Outcome, Params, Paths, Reply, Result, Stream};
 use serde_json::{Map, json};
 use std::sync::Arc;
 
@@ -99,10 +99,15 @@ struct Monitor {
     log_format: String,
 }
 
-async fn monitor(_: Arc<System>, _: Context, asked: Monitor) -> Result<Reply> {
-    level(&asked.log_level).map_err(|_| Error::invalid("unknown log level"))?;
-    if !matches!(asked.log_format.as_str(), "standard" | "json") {
-        return Err(Error::invalid("unknown log format"));
-    }
-    Err(Error::invalid("this server does not stream its log: read it where the server writes it"))
+async fn monitor(system: Arc<System>, _: Context, asked: Monitor) -> Result<Reply> {
+    let level = level(&asked.log_level).map_err(|_| Error::invalid("unknown log level"))?;
+    let (form, content_type) = match asked.log_format.as_str() {
+        "standard" => (Form::Standard, "text/plain; charset=utf-8"),
+        "json" => (Form::Json, "application/json"),
+        _ => return Err(Error::invalid("unknown log format")),
+    };
+    let core = system.core()?;
+    let (_, logs) = parts(&core)?;
+    let stream = Stream { content_type: content_type.to_owned(), pieces: logs.follow(level, form) };
+    Ok(Outcome::Stream(stream).into())
 }
