@@ -22,6 +22,7 @@ lint: ## clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 deny: ## licences, sources and bans of dependencies; known vulnerabilities where their database can be had
 	command -v cargo-deny > /dev/null || cargo install -q --locked cargo-deny
+	cargo fetch -q --locked
 	cargo deny --offline check licenses bans sources
 	cargo deny fetch 2> /dev/null && cargo deny check advisories || echo "SKIPPED advisories: their database cannot be had here"
 fmt: ## format

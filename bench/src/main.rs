@@ -57,15 +57,38 @@ impl Bench {
         let body = value.to_string();
         println!("\n| work | clients | peer: op/s / p50 / p99 ms | Lessor | ratio |\n|---|---|---|---|---|");
         self.rows("root", &body)?;
+        self.as_application(|bench| bench.rows("six paths", &body))?;
+        self.logins()
+    }
+
+    /// Does some work with a token of [`POLICY`] instead of the root token.
+    fn as_application(&mut self, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         for server in [&mut self.peer, &mut self.lessor] {
             server.ask("POST", "sys/policies/acl/app", &json!({ "policy": POLICY }))?;
             let made = server.ask("POST", "auth/token/create", &json!({ "policies": ["app"], "ttl": "10h" }))?;
             let token = made["auth"]["client_token"].as_str().unwrap_or_default().to_owned();
             server.root = std::mem::replace(&mut server.token, token);
         }
-        self.rows("six paths", &body)?;
+        work(self)?;
         for server in [&mut self.peer, &mut self.lessor] {
             server.token = std::mem::take(&mut server.root);
+        }
+        Ok(())
+    }
+
+    fn logins(&self) -> Result<()> {
+        self.both("POST", "sys/auth/approle", &json!({ "type": "approle" }))?;
+        for (role, kind) in [("app", "service"), ("job", "batch")] {
+            let path = format!("auth/approle/role/{role}");
+            self.both("POST", &path, &json!({ "token_policies": ["app"], "token_ttl": "1h", "token_type": kind }))?;
+            self.both("POST", &format!("{path}/role-id"), &json!({ "role_id": role }))?;
+            self.both("POST", &format!("{path}/custom-secret-id"), &json!({ "secret_id": "a secret id" }))?;
+            let body = json!({ "role_id": role, "secret_id": "a secret id" }).to_string();
+            for clients in CLIENTS {
+                self.row(&format!("AppRole login, {kind} token"), clients, &|_, _| {
+                    ("POST", "auth/approle/login".into(), body.clone())
+                })?;
+            }
         }
         Ok(())
     }
@@ -89,7 +112,7 @@ impl Bench {
         Ok(())
     }
 
-    fn credentials(&self, postgres: &Postgres) -> Result<()> {
+    fn credentials(&mut self, postgres: &Postgres) -> Result<()> {
         self.both("POST", "sys/mounts/database", &json!({ "type": "database" }))?;
         self.both("POST", "database/config/main", &connection(postgres))?;
         let mut role = json!({
@@ -116,6 +139,18 @@ impl Bench {
                 "| 4096 rounds | {clients} | {peer} | {lessor} | {ratio:.2} | {raw:.0} | {share:.2} | {each:.2} |"
             );
         }
+        self.as_application(|bench| {
+            for clients in CLIENTS {
+                let measure = |server: &Server| {
+                    let ask: &Ask<'_> = &|_, _| ("GET", "database/creds/app".into(), String::new());
+                    load::run(server.port, &server.token, clients, bench.seconds, ask)
+                };
+                let (peer, lessor) = (measure(&bench.peer)?, measure(&bench.lessor)?);
+                let ratio = lessor.rate / peer.rate;
+                println!("| 4096 rounds, six paths | {clients} | {peer} | {lessor} | {ratio:.2} | - | - | - |");
+            }
+            Ok(())
+        })?;
         for clients in CLIENTS {
             let ask: &Ask<'_> = &|_, _| ("GET", "database/creds/quick".into(), String::new());
             let lessor = load::run(self.lessor.port, &self.lessor.token, clients, self.seconds, ask)?;

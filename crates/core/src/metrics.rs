@@ -140,6 +140,23 @@ pub fn count_token(kind: &str, mount: &str, token: &Token) {
     counter!("token.creation", &labels).increment(1);
 }
 
+/// Counts a lease whose revocation was attempted by itself, so many milliseconds after it was due.
+pub fn count_expiration(lateness: i64, failed: bool) {
+    static EXPIRED: OnceLock<Counter> = OnceLock::new();
+    static QUEUED: OnceLock<Histogram> = OnceLock::new();
+    EXPIRED.get_or_init(|| counter!("expire.lease_expiration")).increment(1);
+    let lateness = u32::try_from(lateness.max(0)).unwrap_or(u32::MAX);
+    QUEUED.get_or_init(|| histogram!("expire.lease_expiration.time_in_queue")).record(f64::from(lateness));
+    if failed {
+        counter!("expire.lease_expiration.error").increment(1);
+    }
+}
+
+/// Counts a request that a quota refused.
+pub fn count_violation(name: &'static str, quota: &str) {
+    counter!(name, "name" => quota.to_owned()).increment(1);
+}
+
 /// What core asks a database engine to do with an account.
 #[derive(Clone, Copy)]
 pub enum Account {

@@ -3,6 +3,7 @@
 mod bao;
 mod hvac;
 mod node_vault;
+mod vaultrs;
 
 use crate::lessor::Lessor;
 use crate::targets::postgres::Postgres;

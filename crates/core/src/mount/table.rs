@@ -185,11 +185,12 @@ impl Mounts {
     }
     /// The mount that `path` (a request's, within `namespace`) lies in, by its longest prefix.
     pub fn find(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
-        if let Some(builtin) = self.builtin.iter().find(|builtin| format!("{path}/").starts_with(&builtin.entry.path)) {
+        let full = format!("{namespace}{path}/");
+        let within = &full[namespace.len()..];
+        if let Some(builtin) = self.builtin.iter().find(|builtin| within.starts_with(&builtin.entry.path)) {
             return Some(Arc::clone(builtin));
         }
         let table = self.table();
-        let full = format!("{namespace}{path}/");
         let ends = full.match_indices('/').map(|(at, _)| at + 1).rev().filter(|end| *end > namespace.len());
         let found = ends.filter_map(|end| table.by_path.get(&full[..end])).next();
         found.filter(|mounted| mounted.entry.namespace == namespace).cloned()

@@ -2,6 +2,7 @@
 //! then on with every commit that makes or ends one; without such a quota nothing is counted.
 use super::rule::{Kind, Place, Rule};
 use crate::lease::record::Lease;
+use crate::metrics::count_violation;
 use crate::token::Token;
 use lessor_engine::{Error, Result};
 use lessor_storage::Storage;
@@ -89,6 +90,7 @@ impl LeaseCounts {
         let coming = counted.coming.fetch_add(1, Ordering::AcqRel) + 1;
         let seat = Seat(Some(Arc::clone(&counted.coming)));
         if counted.stands.load(Ordering::Acquire) + coming > counted.most() {
+            count_violation("quota.lease_count.violation", &counted.rule.name);
             let message = format!("request path \"{path}\": lease count quota exceeded");
             return Err(Error::Refused { status: 429, message });
         }

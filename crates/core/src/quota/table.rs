@@ -2,6 +2,7 @@
 use super::leases::LeaseCounts;
 use super::limiter::{Limiter, Terms, Verdict};
 use super::rule::{Kind, Place, Rule};
+use crate::metrics::count_violation;
 use lessor_engine::{Error, Result};
 use lessor_storage::{Batch, Expect, Storage};
 use serde::{Deserialize, Serialize};
@@ -232,7 +233,11 @@ impl Quotas {
         if limiter.terms() != terms {
             *limiter = Limiter::new(terms, now);
         }
-        Some(limiter.take(client, now))
+        let verdict = limiter.take(client, now);
+        if !verdict.admitted {
+            count_violation("quota.rate_limit.violation", &rule.name);
+        }
+        Some(verdict)
     }
 }
 

@@ -3,6 +3,7 @@ use crate::active::Active;
 use crate::keys::{Due, DueKind, Target};
 use crate::lease::revoke::Attempt;
 use crate::lease::{Lease, retry};
+use crate::metrics::count_expiration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lessor_engine::Result;
 use metrics::{Gauge, gauge};
@@ -159,7 +160,11 @@ impl Worker {
             {
                 let (active, target) = (&active, &target);
                 running.push(async move {
+                    let lateness = active.now().as_millisecond().saturating_sub(due.at);
                     let result = active.attempt(&due, target).await;
+                    if matches!(due.kind, DueKind::Lease) {
+                        count_expiration(lateness, result.is_err() || matches!(result, Ok(Attempt::TargetDown(_))));
+                    }
                     (due, result)
                 });
             }
