@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for FUZZ_SECONDS (60), two at a time; the first finding of each is kept below fuzz/artifacts/.
+# Runs every fuzz target for FUZZ_SECONDS (60), FUZZ_JOBS (2) at a time; the first finding of each is kept below fuzz/artifacts/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${FUZZ_SECONDS:-60}
@@ -32,4 +32,4 @@ one() {
 }
 export -f one
 export seconds
-printf '%s\n' envelope policy config template duration params | xargs -P 2 -I{} bash -c 'one {}'
+printf '%s\n' envelope policy config template duration params | xargs -P "${FUZZ_JOBS:-2}" -I{} bash -c 'one {}'
