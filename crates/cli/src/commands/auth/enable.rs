@@ -1,9 +1,6 @@
-use lessor_client::Request;
-
-use crate::command::{Command, Outcome, arity, mount};
-use crate::commands::mounts;
-use crate::context::Ctx;
-use crate::flags::{Args, Kind, flag};
+use crate::command::Command;
+use crate::commands::mounts::{self, enable::Enabling};
+use crate::flags::{Kind, flag};
 
 pub static COMMAND: Command = Command {
     name: "auth enable",
@@ -30,19 +27,11 @@ pub static COMMAND: Command = Command {
         mounts::RESPONSE_HEADERS,
         mounts::TOKEN_KEY,
     ],
-    run: |ctx, args| Box::pin(run(ctx, args)),
+    run: |ctx, args| Box::pin(ENABLING.run(ctx, args)),
 };
 
-async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    arity(args, 1, 1)?;
-    let given = args.rest[0].trim();
-    let kind = mounts::kind_of(args, given)?;
-    let path = mount(args.text("path").unwrap_or(kind));
-    let request = Request::post(&format!("sys/auth/{}", path.trim_end_matches('/')), mounts::enable_body(args, kind));
-    if let Some(answer) = &ctx.call(&format!("Error enabling {kind} auth"), request).await? {
-        ctx.show_warnings(answer);
-    }
-    let what = if given == "plugin" { format!("{kind} plugin") } else { format!("{kind} auth method") };
-    ctx.say(&format!("Success! Enabled {what} at: {path}"));
-    Ok(0)
-}
+static ENABLING: Enabling = Enabling {
+    path: "sys/auth",
+    failure: |kind| format!("Error enabling {kind} auth"),
+    what: |kind, plugin| format!("{kind} {}", if plugin { "plugin" } else { "auth method" }),
+};

@@ -1,9 +1,6 @@
-use lessor_client::Request;
-
-use crate::command::{Command, Outcome, arity, mount};
-use crate::commands::mounts;
-use crate::context::Ctx;
-use crate::flags::{Args, Kind, flag};
+use crate::command::Command;
+use crate::commands::mounts::{self, enable::Enabling};
+use crate::flags::{Kind, flag};
 
 pub static COMMAND: Command = Command {
     name: "secrets enable",
@@ -31,19 +28,11 @@ pub static COMMAND: Command = Command {
         mounts::MANAGED_KEYS,
         mounts::TOKEN_KEY,
     ],
-    run: |ctx, args| Box::pin(run(ctx, args)),
+    run: |ctx, args| Box::pin(ENABLING.run(ctx, args)),
 };
 
-async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
-    arity(args, 1, 1)?;
-    let given = args.rest[0].trim();
-    let kind = mounts::kind_of(args, given)?;
-    let path = mount(args.text("path").unwrap_or(kind));
-    let request = Request::post(&format!("sys/mounts/{}", path.trim_end_matches('/')), mounts::enable_body(args, kind));
-    if let Some(answer) = &ctx.call("Error enabling", request).await? {
-        ctx.show_warnings(answer);
-    }
-    let what = if given == "plugin" { format!("the {kind} plugin") } else { format!("the {kind} secrets engine") };
-    ctx.say(&format!("Success! Enabled {what} at: {path}"));
-    Ok(0)
-}
+static ENABLING: Enabling = Enabling {
+    path: "sys/mounts",
+    failure: |_| "Error enabling".to_owned(),
+    what: |kind, plugin| format!("the {kind} {}", if plugin { "plugin" } else { "secrets engine" }),
+};

@@ -1,5 +1,8 @@
 //! What the commands about secrets engines and auth methods share.
 
+pub mod enable;
+pub mod list;
+
 use std::time::Duration;
 
 use lessor_client::Request;
