@@ -1,10 +1,12 @@
 //! `oidc` with a provider that others wrote and a person who has no browser but fills in its forms.
 use super::{enabled, lives_and_ends, refused};
-use crate::lessor::Lessor;
+use crate::lessor::{Lessor, PROGRAM, free_port};
 use crate::targets::openid::OpenId;
 use lessor_client::Request;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 const REDIRECT: &str = "http://localhost:8250/oidc/callback";
 
@@ -112,4 +114,43 @@ async fn a_provider_that_is_gone_or_speaks_for_another_is_refused() {
     drop(provider);
     let (status, text) = lessor.refused(end(&came_back, "mine")).await;
     assert!(status == 500 && text.contains("the provider cannot be asked"), "{status} {text}");
+}
+
+/// Types `login -method=oidc`, lets `name` go where it leads, and gives what the command says in the end.
+fn log_in_by_command_line(lessor: &Lessor, provider: &OpenId, port: u16, name: &str) -> (i32, String) {
+    let mut command = Command::new(PROGRAM)
+        .args(["login", "-method=oidc", "-no-store", "-format=json", "role=terminal", "skip_browser=true"])
+        .args([format!("port={port}"), "abort_on_error=true".to_owned()])
+        .envs([("VAULT_ADDR", lessor.address.as_str()), ("HOME", "/nonexistent")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(command.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let address = told.find(|line| line.trim().starts_with(&provider.issuer)).unwrap();
+    let came_back = provider.browse(address.trim(), name);
+    let page = Command::new("curl").args(["-s", &came_back]).output().unwrap();
+    let rest: Vec<String> = told.collect();
+    let output = command.wait_with_output().unwrap();
+    let all = [String::from_utf8_lossy(&page.stdout).into_owned(), rest.join("\n")].join("\n");
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned() + &all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_logs_in_whoever_the_browser_brings_back() {
+    let port = free_port();
+    let redirect = format!("http://localhost:{port}/oidc/callback");
+    let provider = OpenId::start(&redirect);
+    let lessor = configured(&provider, json!({})).await;
+    let role = json!({
+        "user_claim": "sub", "allowed_redirect_uris": redirect, "oidc_scopes": "profile", "groups_claim": "groups",
+        "bound_claims": { "groups": "admins" }, "token_policies": "p",
+    });
+    lessor.write("auth/oidc/role/terminal", role).await;
+    let (code, text) = log_in_by_command_line(&lessor, &provider, port, "alice");
+    assert!(code == 0 && text.contains("Signed in"), "{code} {text}");
+    let answer: Value = serde_json::Deserializer::from_str(&text).into_iter().next().unwrap().unwrap();
+    lives_and_ends(&lessor, &answer).await;
+    let (code, text) = log_in_by_command_line(&lessor, &provider, port, "mallory");
+    assert!(code == 2 && text.contains("does not match any associated bound claim"), "{code} {text}");
 }
