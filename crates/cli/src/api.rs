@@ -65,8 +65,8 @@ impl Ctx {
     }
 
     /// The failure of a command that found nothing.
-    pub fn nothing_at(&mut self, path: &str) -> Failure {
-        let failure = Failure::remote(format!("No value found at {path}"));
+    pub fn nothing_at(&mut self, what: &str, path: &str) -> Failure {
+        let failure = Failure::remote(format!("No {what} found at {path}"));
         match self.missing.take() {
             Some(said) => failure.hint(said),
             None => failure,

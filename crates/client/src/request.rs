@@ -88,6 +88,12 @@ impl Request {
         Self::get(path).query("list", "true")
     }
 
+    /// A list of everything below `path`.
+    #[must_use]
+    pub fn scan(path: &str) -> Self {
+        Self::get(path).query("scan", "true")
+    }
+
     /// A PUT of `body` to `path`.
     #[must_use]
     pub fn put(path: &str, body: Value) -> Self {

@@ -4,15 +4,18 @@ use serde_json::{Value, json};
 use crate::command::{Command, Outcome, arity, clean};
 use crate::context::Ctx;
 use crate::failure::Failure;
-use crate::flags::{Args, Kind, flag};
+use crate::flags::{Args, Flag, Kind, flag};
 use crate::output::show;
+
+/// The flag of the commands that list.
+pub const DETAILED: Flag = flag("detailed", Kind::Bool, "Show the details the server has about each key.");
 
 pub static COMMAND: Command = Command {
     name: "list",
     usage: "PATH",
     about: "List the keys below a path.",
     example: "lessor list database/roles",
-    flags: &[flag("detailed", Kind::Bool, "Show the details the server has about each key.")],
+    flags: &[DETAILED],
     run: |ctx, args| Box::pin(run(ctx, args)),
 };
 
@@ -25,6 +28,11 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
 /// Lists `path` and prints the keys; nothing there is exit code 2.
 pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outcome {
     let found = ctx.find(what, Request::list(path)).await?;
+    show_found(ctx, path, "value", found, detailed)
+}
+
+/// Prints the keys of an answer; where there are none, there is no `what`: exit code 2.
+pub fn show_found(ctx: &mut Ctx, path: &str, what: &str, found: Option<Value>, detailed: bool) -> Outcome {
     let empty = |secret: &Value| secret["data"]["keys"].as_array().is_none_or(Vec::is_empty);
     match found {
         Some(secret) if !empty(&secret) => {
@@ -43,7 +51,7 @@ pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outc
                 ctx.show_warnings(secret);
             }
             if ctx.is_table() {
-                return Err(ctx.nothing_at(path));
+                return Err(ctx.nothing_at(what, path));
             }
             ctx.say("{}");
             Err(Failure::quiet(2))

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod print_token;
 pub mod read;
 pub mod reconcile;
+pub mod scan;
 pub mod secrets;
 pub mod server;
 pub mod status;
@@ -67,6 +68,7 @@ static COMMANDS: &[&Command] = &[
     &kv::delete::UNDELETE,
     &kv::get::COMMAND,
     &kv::list::COMMAND,
+    &kv::scan::COMMAND,
     &kv::metadata::DELETE,
     &kv::metadata::GET,
     &kv::metadata::PATCH,
@@ -126,6 +128,7 @@ static COMMANDS: &[&Command] = &[
     &print_token::COMMAND,
     &read::COMMAND,
     &reconcile::COMMAND,
+    &scan::COMMAND,
     &secrets::disable::COMMAND,
     &secrets::enable::COMMAND,
     &secrets::list::COMMAND,

@@ -44,6 +44,6 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     }
     match ctx.find(&what, request).await? {
         Some(secret) => ctx.show_secret_or_field(&secret, args.text("field")),
-        None => Err(ctx.nothing_at(&path)),
+        None => Err(ctx.nothing_at("value", &path)),
     }
 }

@@ -30,7 +30,7 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
         request = request.query("version", version);
     }
     let Some(secret) = ctx.find(&format!("Error reading {path}"), request).await? else {
-        return Err(ctx.nothing_at(&path));
+        return Err(ctx.nothing_at("value", &path));
     };
     if secret["wrap_info"].is_object() {
         return ctx.show_secret_or_field(&secret, args.text("field"));

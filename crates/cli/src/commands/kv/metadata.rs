@@ -63,7 +63,7 @@ async fn get(ctx: &mut Ctx, args: &Args) -> Outcome {
     need_versions(&place, Failure::local("Metadata not supported on KV Version 1"))?;
     let at = place.at("metadata");
     let Some(secret) = ctx.find(&format!("Error reading {at}"), Request::get(&at)).await? else {
-        return Err(ctx.nothing_at(&at));
+        return Err(ctx.nothing_at("value", &at));
     };
     if let Some(name) = args.text("field") {
         return ctx.show_field(&secret, name);

@@ -7,6 +7,7 @@ pub mod list;
 pub mod metadata;
 pub mod put;
 pub mod rollback;
+pub mod scan;
 
 use lessor_client::{Error, Request};
 use serde_json::Value;
