@@ -70,6 +70,7 @@ fn route_of(spec: &PathSpec) -> String {
             Some(b'*') => format!("(?P<{}>.*)", &name[..name.len() - 1]),
             Some(b'+') => format!("(?P<{}>.+)", &name[..name.len() - 1]),
             Some(b'@') => format!("(?P<{}>\\w(([\\w-.@]+)?\\w)?)", &name[..name.len() - 1]),
+            Some(b':') => format!("(?P<{}>[^/]+)", &name[..name.len() - 1]),
             _ => format!("(?P<{name}>\\w(([\\w-.]+)?\\w)?)"),
         }
     });

@@ -31,7 +31,7 @@ enum Segment<'a> {
 fn segments(pattern: &str) -> impl Iterator<Item = Segment<'_>> {
     pattern.split('/').filter(|segment| !segment.is_empty()).map(|segment| {
         match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) => Segment::Capture(name.trim_end_matches(['*', '+', '@'])),
+            Some(name) => Segment::Capture(name.trim_end_matches(['*', '+', '@', ':'])),
             None => Segment::Literal(segment),
         }
     })

@@ -214,7 +214,8 @@ fn from(mounted: &Mounted, session: &Session, request: &Request) -> From {
 
 fn connection(mounted: &Mounted, request: &Request) -> Arc<Connection> {
     let passed = &mounted.entry.config.passthrough_request_headers;
-    let wanted = |name: &str| name == "authorization" || passed.iter().any(|pass| pass.eq_ignore_ascii_case(name));
+    let always = |name: &str| matches!(name, "authorization" | "if-modified-since");
+    let wanted = |name: &str| always(name) || passed.iter().any(|pass| pass.eq_ignore_ascii_case(name));
     let headers = request.headers.iter().filter(|(name, _)| wanted(name));
     Arc::new(Connection {
         address: request.client,

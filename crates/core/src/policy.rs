@@ -15,7 +15,7 @@ mod pattern;
 mod prefixes;
 mod rule;
 mod store;
-mod template;
+pub(crate) mod template;
 
 #[cfg(test)]
 mod tests;

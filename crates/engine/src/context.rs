@@ -76,6 +76,14 @@ pub trait IdentityTokens: Send + Sync {
     /// # Errors
     /// [`crate::Error::Invalid`] when there is no such key, or the key is not for this audience or this long.
     async fn mint(&self, audience: &str, ttl: Duration) -> Result<Secret>;
+    /// A text with `{{identity.…}}` filled in for an entity; `None` where it says nothing about them, or where a value
+    /// holds wildcards and `wildcards` does not allow that.
+    ///
+    /// # Errors
+    /// When storage fails.
+    async fn fill(&self, _entity_id: &str, _template: &str, _wildcards: bool) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// Everything a handler and the lease protocol need beside the parameters.

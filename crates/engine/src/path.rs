@@ -75,7 +75,7 @@ pub struct OperationSpec {
 #[derive(Clone)]
 pub struct PathSpec {
     /// `roles/{name}`: literal segments and captures. `{name}` takes one name segment (word characters, `-`
-    /// and `.` inside), `{name@}` also `@`, `{path*}` everything that is left (may be empty), `{path+}` the same but
+    /// and `.` inside), `{name@}` also `@`, `{name:}` any one segment, `{path*}` everything that is left (may be empty), `{path+}` the same but
     /// not empty.
     pub pattern: &'static str,
     /// One sentence for people.
@@ -372,7 +372,9 @@ fn captures(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Stri
             return Some(found);
         }
         let (head, tail) = text.split_once('/').map_or((text, None), |(head, tail)| (head, Some(tail)));
-        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("@}")) {
+        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix(":}")) {
+            (!head.is_empty()).then(|| found.push((name, head.to_owned())))?;
+        } else if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("@}")) {
             is_name(head, true).then(|| found.push((name, head.to_owned())))?;
         } else if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
             is_name(head, false).then(|| found.push((name, head.to_owned())))?;
@@ -406,6 +408,8 @@ mod tests {
         assert!(names("roles/{name}", "roles/a/b").is_none());
         assert!(names("roles/{name}", "roles/a@b").is_none());
         assert_eq!(names("roles/{name@}", "roles/a@b").unwrap(), ["a@b"]);
+        assert_eq!(names("cert/{serial:}/raw", "cert/1a:2b/raw").unwrap(), ["1a:2b"]);
+        assert!(names("cert/{serial:}/raw", "cert//raw").is_none());
     }
 
     #[test]

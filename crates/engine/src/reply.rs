@@ -80,6 +80,8 @@ pub struct Reply {
     pub lease_duration: u64,
     /// Subjects whose rotation schedule changed: core asks [`crate::Rotating::next`] for each of them.
     pub reschedule: Vec<String>,
+    /// Response headers by lower-case name.
+    pub headers: Vec<(&'static str, String)>,
     /// Told as `wrapped_accessor` where the answer is wrapped (the accessor of a secret id).
     pub wrapped_accessor: Option<String>,
 }
@@ -94,6 +96,7 @@ impl From<Outcome> for Reply {
             warnings: Vec::new(),
             lease_duration: 0,
             reschedule: Vec::new(),
+            headers: Vec::new(),
             wrapped_accessor: None,
         }
     }
@@ -151,6 +154,12 @@ impl Reply {
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
+        self
+    }
+    /// Adds a response header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
     /// Asks core to schedule the subject's rotation anew.

@@ -141,6 +141,34 @@ impl View {
         let page = self.storage.scan(&self.key(folder), None, limit).await?;
         Ok(page.iter().map(|entry| entry.key[self.prefix.len()..].to_owned()).collect())
     }
+    /// The next entries below `folder` behind `after`, in order of their names without the folder: at most `limit` of them.
+    ///
+    /// # Errors
+    /// When storage fails or a record is not of this type.
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        folder: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, T)>> {
+        let page = self.raw_page(folder, after, limit).await?;
+        page.into_iter().map(|(name, bytes)| Ok((name, serde_json::from_slice(&bytes)?))).collect()
+    }
+    /// The same, not read as anything.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn raw_page(
+        &self,
+        folder: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        let prefix = self.key(folder);
+        let after = after.map(|after| format!("{prefix}{after}"));
+        let page = self.storage.scan(&prefix, after.as_deref(), limit).await?;
+        Ok(page.into_iter().map(|entry| (entry.key[prefix.len()..].to_owned(), entry.value)).collect())
+    }
     /// Every key below the view's `folder`, deep, without the prefix.
     ///
     /// # Errors

@@ -34,7 +34,9 @@ pub fn render(response: Response, head: bool) -> Answer {
         Body::Raw(raw) => (HeaderValue::from_str(&raw.content_type).ok(), raw.bytes.into()),
     };
     let mut answer = HttpResponse::new(Payload::from(if head { Bytes::new() } else { bytes }));
-    *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // A body that is only left away because of HEAD is no 204.
+    let status = if head && response.status == 204 { 200 } else { response.status };
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     if let Some(kind) = kind.filter(|_| !plain) {
         headers.insert(header::CONTENT_TYPE, kind);

@@ -118,7 +118,8 @@ fn slashed(operation: Operation, path: String) -> Result<String, Response> {
 fn operation(method: &Method, path: &str) -> Result<Operation, Response> {
     match method.as_str() {
         "GET" | "HELP" => Ok(Operation::Read),
-        "HEAD" if path == "sys/health" => Ok(Operation::Read),
+        // ACME clients ask for nonces like this (RFC 8555, 7.2).
+        "HEAD" if path == "sys/health" || path.ends_with("acme/new-nonce") => Ok(Operation::Read),
         "LIST" => Ok(Operation::List),
         "SCAN" => Ok(Operation::Scan),
         "POST" | "PUT" => Ok(Operation::Update),

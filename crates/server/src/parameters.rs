@@ -1,6 +1,8 @@
 //! Where a request's parameters come from: the body of a write, the query of everything else.
 use crate::config::JsonLimits;
 use crate::json;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use lessor_engine::Fields;
 use serde_json::{Map, Value};
@@ -34,7 +36,8 @@ pub fn query(query: &str) -> Fields {
     fields
 }
 
-/// The body as a map: JSON, or a form where the header says so and the text is no JSON.
+/// The body as a map: JSON, or a form where the header says so and the text is no JSON. A question in OCSP, which is DER,
+/// becomes the field `raw_body` in base64.
 ///
 /// # Errors
 /// When it is neither.
@@ -42,6 +45,9 @@ pub fn body(headers: &HeaderMap, bytes: &[u8], limits: &JsonLimits) -> Result<Fi
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     let Some(first) = first else { return Ok(Map::new()) };
     let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/ocsp-request") {
+        return Ok(Map::from_iter([("raw_body".to_owned(), Value::String(STANDARD.encode(bytes)))]));
+    }
     if kind.starts_with("application/x-www-form-urlencoded") && !matches!(first, b'{' | b'[') {
         return Ok(form(bytes));
     }

@@ -44,7 +44,7 @@ pub async fn answer(
     context: &(dyn Fn() -> Context + Sync),
     reply: Reply,
 ) -> Result<Done, Refusal> {
-    let Reply { status, lease, auth, outcome, warnings, lease_duration, wrapped_accessor, .. } = reply;
+    let Reply { status, lease, auth, outcome, warnings, lease_duration, wrapped_accessor, headers, .. } = reply;
     let mut envelope = Envelope { warnings, lease_duration, auth, ..Envelope::default() };
     if let Some(lease) = lease {
         envelope.lease_id = lease.id;
@@ -55,7 +55,7 @@ pub async fn answer(
     let mut issued = None;
     let default_status = match outcome {
         Outcome::Empty if bare => {
-            return Ok(Done::plain(Response { status: status.unwrap_or(204), ..Response::empty() }));
+            return Ok(Done::plain(Response { status: status.unwrap_or(204), headers, ..Response::empty() }));
         }
         Outcome::Empty => 200,
         Outcome::Data(data) => {
@@ -72,8 +72,10 @@ pub async fn answer(
             envelope.data = data;
             404
         }
-        Outcome::Bare(body) => return Ok(Done::plain(Response::bare(status.unwrap_or(200), body))),
-        Outcome::Raw(raw) => return Ok(Done::plain(Response::raw(status.unwrap_or(200), raw))),
+        Outcome::Bare(body) => {
+            return Ok(Done::plain(Response { headers, ..Response::bare(status.unwrap_or(200), body) }));
+        }
+        Outcome::Raw(raw) => return Ok(Done::plain(Response { headers, ..Response::raw(status.unwrap_or(200), raw) })),
         Outcome::Stream(stream) => return Ok(Done::plain(Response::stream(stream))),
         Outcome::Issue(issue) => {
             let mut leased = active.issue(order(session, mounted, context(), *issue, request)?).await?;
@@ -112,7 +114,7 @@ pub async fn answer(
     };
     let accessor = envelope.auth.as_ref().and_then(|auth| auth.get("accessor")).and_then(Value::as_str);
     let accessor = wrapped_accessor.or_else(|| accessor.map(str::to_owned));
-    let response = Response::envelope(status.unwrap_or(default_status), &request.id, envelope);
+    let response = Response { headers, ..Response::envelope(status.unwrap_or(default_status), &request.id, envelope) };
     Ok(Done { response, issued, accessor })
 }
 

@@ -5,6 +5,7 @@ use crate::active::Active;
 use crate::identity::paths::Endpoints;
 use crate::identity::{Identity, Open};
 use crate::mount::{Mounts, entry::Entry};
+use crate::policy::template::{PathTemplate, Switches};
 use crate::settings::Settings;
 use async_trait::async_trait;
 use lessor_engine::{Context, Error, IdentityTokens, Paths, Reply, Result, Secret};
@@ -97,6 +98,23 @@ impl IdentityTokens for MountTokens {
             ("exp".to_owned(), json!(now.saturating_add_unsigned(ttl.as_secs()))),
         ]));
         Ok(Secret::new(key.signing()?.sign(&claims)?))
+    }
+    async fn fill(&self, entity_id: &str, template: &str, wildcards: bool) -> Result<Option<String>> {
+        let mounted = self.mounts.upgrade().and_then(|mounts| mounts.by_uuid(&self.uuid));
+        let (Some(mounted), Ok(parsed)) = (mounted, PathTemplate::parse(template)) else { return Ok(None) };
+        let switches = Switches { wildcards, slashes: true };
+        // Whoever asks may come from a namespace above the mount's.
+        let mut namespace = mounted.entry.namespace.as_str();
+        loop {
+            if let Some(subject) = self.identity.subject(namespace, entity_id).await? {
+                return Ok(parsed.resolve(Some(&subject), switches).map(std::borrow::Cow::into_owned));
+            }
+            if namespace.is_empty() {
+                return Ok(None);
+            }
+            let above = namespace.trim_end_matches('/').rfind('/').map_or(0, |slash| slash + 1);
+            namespace = &namespace[..above];
+        }
     }
 }
 
