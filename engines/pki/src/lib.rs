@@ -46,6 +46,7 @@ pub(crate) struct Engine {
     builder: crl::Builder,
     finished: lease::Waiting,
     tidy: tidy::Tidy,
+    nonces: acme::nonce::Nonces,
 }
 
 /// Makes `pki` mounts.
