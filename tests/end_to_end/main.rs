@@ -14,6 +14,7 @@ mod identity;
 mod kill;
 mod lessor;
 mod openapi;
+mod pki;
 mod policy;
 mod policy_fuzz;
 mod postgresql;

@@ -45,9 +45,9 @@ pub fn render(response: Response, head: bool) -> Answer {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     for (name, value) in response.headers {
-        // Core's headers are numbers; one that cannot be sent is left out.
+        // One that cannot be sent is left out.
         if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(name, value);
+            headers.append(name, value);
         }
     }
     if response.status == 408 {

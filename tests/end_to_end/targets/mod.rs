@@ -3,6 +3,8 @@ pub mod aws;
 pub mod bao;
 pub mod gpg;
 pub mod kms;
+pub mod names;
+pub mod nginx;
 pub mod openid;
 pub mod peer;
 pub mod postgres;
