@@ -158,12 +158,7 @@ impl View {
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn raw_page(
-        &self,
-        folder: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>> {
+    pub async fn raw_page(&self, folder: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>> {
         let prefix = self.key(folder);
         let after = after.map(|after| format!("{prefix}{after}"));
         let page = self.storage.scan(&prefix, after.as_deref(), limit).await?;

@@ -36,9 +36,10 @@ impl Usage {
                 "issuing-certificates" => usage.issuing = true,
                 "crl-signing" => usage.crl = true,
                 "ocsp-signing" => usage.ocsp = true,
-                other => {
+                _ => {
                     return Err(Error::invalid(format!(
-                        "unknown name for issuer usage: {other}: use read-only, issuing-certificates, crl-signing, ocsp-signing"
+                        "Unable to parse specified usages: [{}] - valid values are crl-signing,issuing-certificates,ocsp-signing,read-only",
+                        names.join(" ")
                     )));
                 }
             }
@@ -359,7 +360,7 @@ impl Record {
             leaf_not_after_behavior: "err".to_owned(),
             manual_chain: Vec::new(),
             usage,
-            revocation_signature_algorithm: String::new(),
+            revocation_signature_algorithm: crate::signature::usual_name(cert),
             urls: UrlsConfig::default(),
             revoked: 0,
             modified: now,

@@ -205,14 +205,18 @@ impl Engine {
         let mut warnings = Vec::new();
         for set in sets {
             let Some((issuer, key)) = signer(&ca, set) else {
-                let names = ca.issuers.iter().filter(|issuer| issuer.set == set).map(|issuer| issuer.record.id.as_str());
+                let names =
+                    ca.issuers.iter().filter(|issuer| issuer.set == set).map(|issuer| issuer.record.id.as_str());
                 let ids = names.collect::<Vec<_>>().join(", ");
-                warnings.push(format!("no issuer of {ids} has a key and the usage crl-signing: no CRL is built for it"));
+                warnings
+                    .push(format!("no issuer of {ids} has a key and the usage crl-signing: no CRL is built for it"));
                 continue;
             };
             let entries = entries.remove(set).unwrap_or_default();
             let config = &ca.record.crl;
-            if config.max_crl_entries >= 0 && entries.len() > usize::try_from(config.max_crl_entries).unwrap_or(usize::MAX) {
+            if config.max_crl_entries >= 0
+                && entries.len() > usize::try_from(config.max_crl_entries).unwrap_or(usize::MAX)
+            {
                 return Err(Error::refused(format!(
                     "the CRL of issuer {} would have {} entries, more than max_crl_entries {}: tidy, or raise the limit at config/crl",
                     issuer.record.id,
@@ -252,7 +256,8 @@ impl Engine {
                 beside(slow, move || {
                     let entry = |(serial, time)| Entry { serial, time, extensions: Extensions::new() };
                     let entries = entries.into_iter().map(entry).collect();
-                    let contents = Contents { entries, number, base, this_update: now, next_update, more: Extensions::new() };
+                    let contents =
+                        Contents { entries, number, base, this_update: now, next_update, more: Extensions::new() };
                     let der = sign(contents, &issuer, &key, &scheme)?;
                     Ok(List { number, der: crate::encode::b64(&der), this_update: now, next_update })
                 })
@@ -308,7 +313,8 @@ impl Engine {
             let lists = lists.unwrap_or_default();
             let grace = seconds(&config.auto_rebuild_grace_period);
             let complete = lists.complete.as_ref().map_or(0, |list| list.next_update - grace);
-            let delta = lists.delta.as_ref().map_or(0, |list| list.this_update + seconds(&config.delta_rebuild_interval));
+            let delta =
+                lists.delta.as_ref().map_or(0, |list| list.this_update + seconds(&config.delta_rebuild_interval));
             let own = if config.enable_delta { complete.min(delta) } else { complete };
             due = Some(due.map_or(own, |due| due.min(own)));
         }

@@ -58,7 +58,13 @@ fn refuse<T>(text: impl Into<String>) -> Result<T> {
     Err(Error::Invalid(text.into()))
 }
 
-async fn finish(engine: &Engine, cx: &Context, common: &Common, entries: Vec<Entry>, more: Extensions) -> Result<Value> {
+async fn finish(
+    engine: &Engine,
+    cx: &Context,
+    common: &Common,
+    entries: Vec<Entry>,
+    more: Extensions,
+) -> Result<Value> {
     let Ok(number) = u64::try_from(common.crl_number) else {
         return refuse("crl_number parameter must be 0 or greater");
     };
@@ -95,7 +101,10 @@ async fn issuer(engine: &Engine, cx: &Context, reference: &str) -> Result<Arc<Is
     let ca = engine.ca(cx).await?;
     let issuer = ca.issuer(reference)?;
     if !issuer.record.usage.crl || issuer.key.is_none() {
-        return refuse(format!("issuer {} may not sign CRLs: it needs its key and the usage crl-signing", issuer.record.id));
+        return refuse(format!(
+            "issuer {} may not sign CRLs: it needs its key and the usage crl-signing",
+            issuer.record.id
+        ));
     }
     Ok(Arc::clone(issuer))
 }
@@ -121,7 +130,10 @@ pub(crate) async fn resign(engine: Arc<Engine>, cx: Context, asked: Resign) -> R
             match merged.get(&serial) {
                 Some((known, others)) => {
                     if *known != time || *others != extensions {
-                        warnings.push(format!("duplicate entries for serial {} that differ: the earliest counts", crate::encode::colons(&serial)));
+                        warnings.push(format!(
+                            "duplicate entries for serial {} that differ: the earliest counts",
+                            crate::encode::colons(&serial)
+                        ));
                     }
                     if time < *known {
                         merged.insert(serial, (time, extensions));
@@ -142,9 +154,8 @@ fn list_of(value: &Value, field: &str) -> Result<Vec<Value>> {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => Ok(items.clone()),
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
-        Value::String(text) => {
-            serde_json::from_str(text).map_err(|error| Error::invalid(format!("{field} is no list of objects: {error}")))
-        }
+        Value::String(text) => serde_json::from_str(text)
+            .map_err(|error| Error::invalid(format!("{field} is no list of objects: {error}"))),
         _ => refuse(format!("{field} is no list of objects")),
     }
 }
@@ -153,7 +164,8 @@ fn extensions(value: &Value, field: &str, reserved: &[ObjectIdentifier]) -> Resu
     let mut all = Extensions::new();
     for item in list_of(value, field)? {
         let id = item["id"].as_str().unwrap_or_default();
-        let oid = ObjectIdentifier::new(id).map_err(|_| Error::invalid(format!("{field}: {id:?} is no object identifier")))?;
+        let oid = ObjectIdentifier::new(id)
+            .map_err(|_| Error::invalid(format!("{field}: {id:?} is no object identifier")))?;
         if reserved.contains(&oid) {
             return refuse(format!("{field}: the extension {id} is set by the server"));
         }
@@ -170,7 +182,8 @@ fn extensions(value: &Value, field: &str, reserved: &[ObjectIdentifier]) -> Resu
 }
 
 pub(crate) async fn make(engine: Arc<Engine>, cx: Context, asked: Make) -> Result<Reply> {
-    let reserved = [rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER, rfc5280::ID_CE_CRL_NUMBER, rfc5280::ID_CE_DELTA_CRL_INDICATOR];
+    let reserved =
+        [rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER, rfc5280::ID_CE_CRL_NUMBER, rfc5280::ID_CE_DELTA_CRL_INDICATOR];
     let more = extensions(&asked.extensions.0, "extensions", &reserved)?;
     let mut entries: Vec<Entry> = Vec::new();
     for item in list_of(&asked.revoked_certs.0, "revoked_certs")? {

@@ -21,6 +21,8 @@ use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::request::{CertReqInfo, ExtensionReq, Version};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+pub(crate) const NO_URLS: &str = "This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the newly generated issuer with this information.";
+
 /// The subject and its names.
 #[derive(Params)]
 pub(crate) struct CaNames {
@@ -146,7 +148,8 @@ impl CaNames {
         sans.add_others(&self.other_sans)?;
         if !self.exclude_cn_from_sans {
             let host = common_name.strip_prefix("*.").unwrap_or(common_name);
-            if common_name.contains('@') || (crate::names::is_host_name(host) && host.parse::<std::net::IpAddr>().is_err())
+            if common_name.contains('@')
+                || (crate::names::is_host_name(host) && host.parse::<std::net::IpAddr>().is_err())
             {
                 sans.add_name(common_name)?;
             }
@@ -178,9 +181,9 @@ impl KeyChoice {
                 Ok(Chosen { pair: Arc::new(pair), id: None, name, exported })
             }
             "kms" => Err(Error::invalid("keys in a KMS or HSM are not offered: use internal, exported or existing")),
-            other => Err(Error::invalid(format!(
-                "the \"exported\" path parameter must be \"internal\", \"existing\", \"exported\" or \"kms\"; got {other:?}"
-            ))),
+            _ => Err(Error::invalid(
+                "the \"exported\" path parameter must be \"internal\", \"existing\", exported\" or \"kms\"",
+            )),
         }
     }
 }
@@ -246,14 +249,14 @@ async fn make_root(engine: &Engine, cx: &Context, asked: RootParams, name: &str)
     let key_usage = ca_usage(&asked.key_usage)?;
     let more = constraints::extension_for(&asked.constraints)?;
     let chosen = asked.key.choose(&ca).await?;
-    if path_len == Some(0) {
-        warnings.push("Max path length of the generated certificate is zero. This certificate cannot be used to issue intermediate CA certificates.".to_owned());
-    }
     if subject.is_empty() {
-        warnings.push("The subject of the certificate is empty: it has no common_name.".to_owned());
+        warnings.push("This issuer certificate was generated without a Subject; this makes it likely that issuing leaf certs with this certificate will cause TLS validation libraries to reject this certificate.".to_owned());
     }
     if ca.record.urls.is_empty() {
-        warnings.push("This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the newly generated issuer with this information.".to_owned());
+        warnings.push(NO_URLS.to_owned());
+    }
+    if path_len == Some(0) {
+        warnings.push("Max path length of the generated certificate is zero. This certificate cannot be used to issue intermediate CA certificates.".to_owned());
     }
     let id = new_id();
     let template = Template {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// What is shorter is a path, not what stands in the file.
 const SHORTEST: usize = 75;
+const TOO_SHORT: &str = "provided data for import was too short; perhaps a path was passed to the API rather than the contents of a PEM file";
 
 #[derive(Params)]
 pub(crate) struct Bundle {
@@ -49,14 +50,12 @@ struct Parts {
     keys: Vec<KeyPair>,
 }
 
-fn parts(text: &str, field: &str, keys_allowed: bool) -> Result<Parts> {
+fn parts(text: &str, keys_allowed: bool) -> Result<Parts> {
     if text.trim().is_empty() {
-        return Err(Error::invalid(format!("'{field}' parameter was empty")));
+        return Err(Error::invalid("'pem_bundle' and 'certificate' parameters were empty"));
     }
     if text.len() < SHORTEST {
-        return Err(Error::invalid(
-            "provided data for import was too short; perhaps a path was passed to the API rather than the contents of a PEM file",
-        ));
+        return Err(Error::invalid(TOO_SHORT));
     }
     let mut found = Parts { certs: Vec::new(), keys: Vec::new() };
     for (label, der) in blocks(text)? {
@@ -79,7 +78,9 @@ fn parts(text: &str, field: &str, keys_allowed: bool) -> Result<Parts> {
                     return Err(Error::invalid("Refusing to import non-CA certificate"));
                 }
                 if crate::key::Kind::of(&cert.spki).is_none() {
-                    return Err(Error::invalid("the key of a certificate is not supported: use RSA of at most 8192 bits, EC on P-256, P-384 or P-521, or Ed25519"));
+                    return Err(Error::invalid(
+                        "the key of a certificate is not supported: use RSA of at most 8192 bits, EC on P-256, P-384 or P-521, or Ed25519",
+                    ));
                 }
                 found.certs.push(cert);
             }
@@ -110,7 +111,8 @@ fn add(ca: &Ca, record: &mut Record, parts: &Parts, now: i64) -> Imported {
     for issuer in &ca.issuers {
         // A key that came late makes its issuers usable.
         let found = keys.iter().find(|(spki, _)| *spki == issuer.cert.spki);
-        if let (Some((_, key)), Some(known)) = (found, record.issuers.iter_mut().find(|known| known.id == issuer.record.id))
+        if let (Some((_, key)), Some(known)) =
+            (found, record.issuers.iter_mut().find(|known| known.id == issuer.record.id))
             && known.key_id.is_empty()
         {
             known.key_id.clone_from(key);
@@ -167,21 +169,24 @@ async fn import(engine: &Engine, cx: &Context, parts: Parts) -> Result<Reply> {
 }
 
 pub(crate) async fn bundle(engine: Arc<Engine>, cx: Context, asked: Bundle) -> Result<Reply> {
-    let parts = parts(asked.pem_bundle.expose(), "pem_bundle", true)?;
+    let parts = parts(asked.pem_bundle.expose(), true)?;
     import(&engine, &cx, parts).await
 }
 
 pub(crate) async fn certs(engine: Arc<Engine>, cx: Context, asked: Bundle) -> Result<Reply> {
-    let parts = parts(asked.pem_bundle.expose(), "pem_bundle", false)?;
+    let parts = parts(asked.pem_bundle.expose(), false)?;
     import(&engine, &cx, parts).await
 }
 
 pub(crate) async fn signed(engine: Arc<Engine>, cx: Context, asked: Signed) -> Result<Reply> {
-    let parts = parts(&asked.certificate, "certificate", false)?;
+    let parts = parts(&asked.certificate, false)?;
     import(&engine, &cx, parts).await
 }
 
 pub(crate) async fn key(engine: Arc<Engine>, cx: Context, asked: ImportKey) -> Result<Reply> {
+    if asked.pem_bundle.expose().len() < SHORTEST {
+        return Err(Error::invalid(TOO_SHORT));
+    }
     let blocks = blocks(asked.pem_bundle.expose())?;
     let mut keys = blocks.iter().filter(|(label, _)| label != "EC PARAMETERS");
     let (Some((label, der)), None) = (keys.next(), keys.next()) else {

@@ -123,9 +123,7 @@ impl Format {
             "pem" | "" => Ok(Self::Pem),
             "der" => Ok(Self::Der),
             "pem_bundle" => Ok(Self::Bundle),
-            other => Err(Error::invalid(format!(
-                "the \"format\" path parameter must be \"pem\", \"der\", or \"pem_bundle\"; got {other:?}"
-            ))),
+            _ => Err(Error::invalid("the \"format\" path parameter must be \"pem\", \"der\", or \"pem_bundle\"")),
         }
     }
     pub(crate) fn write(self, der: &[u8]) -> String {
@@ -253,7 +251,10 @@ fn requested(names: &Names, csr: Option<&Csr>, role: &Role) -> Result<Named> {
         if role.use_csr_common_name {
             common_name = csr.common_name();
             if !names.common_name.is_empty() && names.common_name != common_name {
-                warnings.push("the common_name field was provided but the role is set with \"use_csr_common_name\" set to true".to_owned());
+                warnings.push(
+                    "the common_name field was provided but the role is set with \"use_csr_common_name\" set to true"
+                        .to_owned(),
+                );
             }
         }
         if role.use_csr_sans {
@@ -266,7 +267,9 @@ fn requested(names: &Names, csr: Option<&Csr>, role: &Role) -> Result<Named> {
                 ("other_sans", !names.other_sans.is_empty()),
             ] {
                 if given {
-                    warnings.push(format!("the {field} field was provided but the role is set with \"use_csr_sans\" set to true"));
+                    warnings.push(format!(
+                        "the {field} field was provided but the role is set with \"use_csr_sans\" set to true"
+                    ));
                 }
             }
         }
@@ -277,7 +280,9 @@ fn requested(names: &Names, csr: Option<&Csr>, role: &Role) -> Result<Named> {
             user_ids = crate::x509::values(csr.subject(), subject::USER_ID);
         }
         if csr.asks_for_ca() {
-            warnings.push("specified CSR contained a Basic Constraints extension that was ignored during issuance".to_owned());
+            warnings.push(
+                "specified CSR contained a Basic Constraints extension that was ignored during issuance".to_owned(),
+            );
         }
     }
     if from_request {
@@ -343,7 +348,7 @@ pub(crate) async fn plan(
         }
     }
     let more = usage::extended(&role.ext_key_usage)?.into_iter();
-    for oid in more.chain(usage::oids("ext_key_usage_oids", &role.ext_key_usage_oids)?) {
+    for oid in more.chain(usage::oids(&role.ext_key_usage_oids)?) {
         if !extended.contains(&oid) {
             extended.push(oid);
         }
@@ -394,7 +399,12 @@ async fn hand_out(
         let ttl = u64::try_from(cert.not_after - cx.now().as_second()).unwrap_or_default();
         let ttl = std::time::Duration::from_secs(ttl);
         engine.finished.put(serial.clone(), Finished { stored, data, ttl });
-        let grant = Grant { target: "ca".to_owned(), name: serial.clone(), data: json!({ "serial_number": serial }), revocable: true };
+        let grant = Grant {
+            target: "ca".to_owned(),
+            name: serial.clone(),
+            data: json!({ "serial_number": serial }),
+            revocable: true,
+        };
         let terms = Terms { default_ttl: Some(ttl), max_ttl: Some(ttl) };
         Reply::issue(Issue { grant, terms, ttl: Some(ttl), renewable: false })
     } else {
@@ -419,7 +429,7 @@ pub(crate) async fn issue(engine: Arc<Engine>, cx: Context, asked: IssueParams) 
     let kind = if role.key_type == "any" {
         if asked.key_type.is_empty() {
             return Err(Error::invalid(
-                "role key type \"any\" not allowed for issuing certificates, only signing: name key_type in the request",
+                "role key type \"any\" not allowed for issuing certificates without providing key_type and/or key_bits request parameters",
             ));
         }
         Kind::named(&asked.key_type, asked.key_bits)?
@@ -494,17 +504,22 @@ pub(crate) async fn sign_verbatim(engine: Arc<Engine>, cx: Context, asked: Verba
 fn verbatim(asked: &VerbatimParams, csr: &Csr, valid: &validity::Validity) -> Result<(Template, Vec<String>)> {
     let mut warnings = Vec::new();
     if csr.asks_for_ca() {
-        warnings.push("specified CSR contained a Basic Constraints extension that was ignored during issuance".to_owned());
+        warnings
+            .push("specified CSR contained a Basic Constraints extension that was ignored during issuance".to_owned());
     }
     // Names of kinds that cannot be checked are refused.
     Sans::of(&csr.sans()?)?;
-    let own = [rfc5280::ID_CE_BASIC_CONSTRAINTS, rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER, rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER];
+    let own = [
+        rfc5280::ID_CE_BASIC_CONSTRAINTS,
+        rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER,
+        rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ];
     let more = csr.extensions.iter().filter(|extension| !own.contains(&extension.extn_id)).cloned().collect();
     let has = |oid| csr.extension(oid).is_some();
     let mut extended = Vec::new();
     if !has(rfc5280::ID_CE_EXT_KEY_USAGE) {
         extended = usage::extended(&asked.ext_key_usage)?;
-        extended.extend(usage::oids("ext_key_usage_oids", &asked.ext_key_usage_oids)?);
+        extended.extend(usage::oids(&asked.ext_key_usage_oids)?);
     }
     let leaf = BasicConstraints { ca: false, path_len_constraint: None };
     let template = Template {

@@ -5,9 +5,7 @@ use crate::encode::rfc3339;
 use crate::roles::Page;
 use crate::settings::UrlsConfig;
 use crate::signature::Scheme;
-use lessor_engine::{
-    Changes, CommaList, Context, Error, FieldError, FieldSpec, Fields, Params, Reply, Result,
-};
+use lessor_engine::{Changes, CommaList, Context, Error, FieldError, FieldSpec, Fields, Params, Reply, Result};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -63,19 +61,23 @@ impl Params for Patch {
 fn show(issuer: &Issuer) -> Map<String, Value> {
     let record = &issuer.record;
     let chain: Vec<String> = issuer.chain.iter().map(|cert| cert.pem()).collect();
+    // Beside a list that is set, the others are null; alone they are empty.
+    let list = |urls: &Vec<String>| {
+        if urls.is_empty() && !record.urls.is_empty() { Value::Null } else { json!(urls) }
+    };
     let manual = if record.manual_chain.is_empty() { Value::Null } else { json!(record.manual_chain) };
     let mut data = Map::from_iter([
         ("ca_chain".to_owned(), json!(chain)),
         ("certificate".to_owned(), json!(issuer.cert.pem())),
-        ("crl_distribution_points".to_owned(), json!(record.urls.crl_distribution_points)),
-        ("delta_crl_distribution_points".to_owned(), json!(record.urls.delta_crl_distribution_points)),
+        ("crl_distribution_points".to_owned(), list(&record.urls.crl_distribution_points)),
+        ("delta_crl_distribution_points".to_owned(), list(&record.urls.delta_crl_distribution_points)),
         ("issuer_id".to_owned(), json!(record.id)),
         ("issuer_name".to_owned(), json!(record.name)),
-        ("issuing_certificates".to_owned(), json!(record.urls.issuing_certificates)),
+        ("issuing_certificates".to_owned(), list(&record.urls.issuing_certificates)),
         ("key_id".to_owned(), json!(record.key_id)),
         ("leaf_not_after_behavior".to_owned(), json!(record.leaf_not_after_behavior)),
         ("manual_chain".to_owned(), manual),
-        ("ocsp_servers".to_owned(), json!(record.urls.ocsp_servers)),
+        ("ocsp_servers".to_owned(), list(&record.urls.ocsp_servers)),
         ("revocation_signature_algorithm".to_owned(), json!(record.revocation_signature_algorithm)),
         ("revoked".to_owned(), json!(record.revoked > 0)),
         ("usage".to_owned(), json!(record.usage.show())),
@@ -146,10 +148,14 @@ fn apply(ca: &Ca, record: &mut Record, id: &str, asked: &Update, now: i64) -> Re
     }
     let usage = Usage::parse(&asked.usage)?;
     if issuer.record.revoked > 0 && usage.issuing && !issuer.record.usage.issuing {
-        return Err(Error::invalid("This issuer was revoked; unable to modify its usage to include certificate signing again. Reissue this certificate (preferably with a new key) and modify that entry instead."));
+        return Err(Error::invalid(
+            "This issuer was revoked; unable to modify its usage to include certificate signing again. Reissue this certificate (preferably with a new key) and modify that entry instead.",
+        ));
     }
     if usage.crl && !issuer.cert.may_sign_crls() {
-        return Err(Error::invalid("This issuer's underlying certificate lacks the CRLSign KeyUsage value; unable to set CRLSigningUsage on this issuer as a result."));
+        return Err(Error::invalid(
+            "This issuer's underlying certificate lacks the CRLSign KeyUsage value; unable to set CRLSigningUsage on this issuer as a result.",
+        ));
     }
     let algorithm = &asked.revocation_signature_algorithm;
     match &issuer.key {
@@ -268,7 +274,7 @@ pub(crate) async fn delete(engine: Arc<Engine>, cx: Context, at: Named) -> Resul
     let mut reply = Reply::data(json!({}));
     if let Some((id, was_default)) = was_default {
         if was_default {
-            reply = reply.warn(format!(
+            reply = Reply::empty().warn(format!(
                 "Deleted issuer {id} (via issuer_ref {}); this was configured as the default issuer. Operations without an explicit issuer will not work until a new default is configured.",
                 at.issuer_ref
             ));
@@ -288,7 +294,7 @@ pub(crate) async fn delete_all(engine: Arc<Engine>, cx: Context, (): ()) -> Resu
             Ok(((), Changes::new()))
         })
         .await?;
-    Ok(Reply::empty())
+    Ok(Reply::empty().warn("DELETE /root deletes all keys and issuers; prefer the new DELETE /key/:key_ref and DELETE /issuer/:issuer_ref for finer granularity, unless removal of all keys and issuers is desired."))
 }
 
 pub(crate) async fn revoke(engine: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
@@ -313,7 +319,13 @@ pub(crate) async fn revoke(engine: Arc<Engine>, cx: Context, at: Named) -> Resul
     if ca.issuers.iter().any(|parent| parent.set != issuer.set && issuer.cert.is_issued_by(&parent.cert)) {
         engine.mark_revoked(&cx, &ca, &issuer.cert, false).await?;
     } else {
-        warnings.push("no other issuer of this mount signed the issuer: its revocation has no effect outside of this mount".to_owned());
+        if issuer.cert.is_self_signed() {
+            warnings.push("This issuer is a self-signed (potentially root) certificate. This means it may not be considered revoked if there is not an external, cross-signed variant of this certificate. This issuer's serial number will not appear on its own CRL.".to_owned());
+        }
+        warnings.push("This issuer lacks another parent issuer within the mount. This means it will not appear on any other CRLs and may not be considered revoked by clients. Consider adding this issuer to its issuer's CRL as well if it is not self-signed.".to_owned());
+    }
+    if ca.record.default_issuer == id {
+        warnings.push("This issuer is currently configured as the default issuer for this mount; operations such as certificate issuance may not work until a new default issuer is selected.".to_owned());
     }
     let mut reply = Reply::data(Value::Object(show(issuer)));
     reply.warnings = warnings;

@@ -45,15 +45,15 @@ impl Kind {
         match (name, bits) {
             ("rsa", 0) => Ok(Self::Rsa(2048)),
             ("rsa", 2048 | 3072 | 4096 | 8192) => Ok(Self::Rsa(u32::try_from(bits).unwrap_or(2048))),
-            ("rsa", bits) if bits < 2048 => unsupported(format!("RSA keys < 2048 bits are unsupported; got: {bits}")),
-            ("rsa", bits) => {
-                unsupported(format!("invalid bit length for RSA key: {bits}: use 2048, 3072, 4096 or 8192"))
+            ("rsa", bits) if bits < 2048 => {
+                unsupported(format!("RSA keys < 2048 bits are unsafe and not supported: got {bits}"))
             }
+            ("rsa", bits) => unsupported(format!("unsupported bit length for RSA key: {bits}")),
             ("ec", 0) => Ok(Self::Ec(256)),
             ("ec", 256 | 384 | 521) => Ok(Self::Ec(u32::try_from(bits).unwrap_or(256))),
-            ("ec", bits) => unsupported(format!("invalid bit length for EC key: {bits}: use 256, 384 or 521")),
+            ("ec", bits) => unsupported(format!("unsupported bit length for EC key: {bits}")),
             ("ed25519", _) => Ok(Self::Ed25519),
-            (name, _) => unsupported(format!("unknown key type: {name}: use rsa, ec or ed25519")),
+            (name, _) => unsupported(format!("unknown key type {name}")),
         }
     }
     /// The word of `key_type`.
@@ -127,8 +127,10 @@ fn failed() -> Error {
 }
 
 fn unreadable() -> Error {
-    Error::invalid("the private key cannot be read: expected PKCS#1, SEC1 or PKCS#8 without a password, \
-                    RSA from 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519")
+    Error::invalid(
+        "the private key cannot be read: expected PKCS#1, SEC1 or PKCS#8 without a password, \
+                    RSA from 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519",
+    )
 }
 
 fn signing(bits: u32) -> &'static EcdsaSigningAlgorithm {

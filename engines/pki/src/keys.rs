@@ -63,7 +63,8 @@ pub(crate) async fn rename(engine: Arc<Engine>, cx: Context, asked: Rename) -> R
         })
         .await?;
     let ca = engine.ca(&cx).await?;
-    Ok(Reply::data(show(ca.key(&id)?)))
+    let key = ca.key(&id)?;
+    Ok(Reply::data(json!({ "key_id": key.id, "key_name": key.name, "key_type": key.pair.kind.name() })))
 }
 
 pub(crate) async fn delete(engine: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {

@@ -5,9 +5,7 @@
 use crate::Engine;
 use crate::revoke::{Stored, cert_at};
 use async_trait::async_trait;
-use lessor_engine::{
-    Changes, Context, Credential, Dynamic, Error, Grant, MadeObject, Result, Terms, Timestamp,
-};
+use lessor_engine::{Changes, Context, Credential, Dynamic, Error, Grant, MadeObject, Result, Terms, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -43,7 +41,8 @@ impl Waiting {
 impl Dynamic for Engine {
     async fn create(&self, cx: &Context, grant: &Grant) -> Result<Credential> {
         let finished = self.finished.take(&grant.name);
-        let finished = finished.ok_or_else(|| Error::Internal("the certificate was lost before it was stored: ask again".to_owned()))?;
+        let finished = finished
+            .ok_or_else(|| Error::Internal("the certificate was lost before it was stored: ask again".to_owned()))?;
         cx.view.commit(Changes::new().put(&cert_at(&grant.name), &finished.stored)?).await?;
         Ok(Credential { data: finished.data, grant_data: None, ttl: Some(finished.ttl) })
     }

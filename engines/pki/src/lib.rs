@@ -103,9 +103,7 @@ fn issue_paths(table: Paths<Engine>) -> Paths<Engine> {
             "Signs a request as it is by this issuer, with a role's validity.",
             |path| path.write(issue::sign_verbatim),
         )
-        .path("root/sign-intermediate", "Signs the request of an authority.", |path| {
-            path.write(sign_ca::intermediate)
-        })
+        .path("root/sign-intermediate", "Signs the request of an authority.", |path| path.write(sign_ca::intermediate))
         .path("issuer/{issuer_ref}/sign-intermediate", "Signs the request of an authority by this issuer.", |path| {
             path.write(sign_ca::intermediate)
         })
@@ -122,7 +120,9 @@ fn issue_paths(table: Paths<Engine>) -> Paths<Engine> {
             path.write(crl_sign::make)
         })
         .path("revoke", "Revokes a certificate.", |path| path.write(revoke::revoke))
-        .path("revoke-with-key", "Revokes a certificate for who has its key.", |path| path.write(revoke::revoke_with_key))
+        .path("revoke-with-key", "Revokes a certificate for who has its key.", |path| {
+            path.write(revoke::revoke_with_key)
+        })
         .path("issuer/{issuer_ref}/revoke", "Revokes an issuer for good.", |path| path.write(issuers::revoke))
         .path("certs", "Lists the certificates that are stored.", |path| path.list(fetch::certs))
         .path("certs/detailed", "Lists the certificates that are stored, with what is in them.", |path| {
@@ -180,7 +180,9 @@ fn manage_paths(table: Paths<Engine>) -> Paths<Engine> {
         .path("config/crl", "How revocations are published.", |path| {
             path.read(settings::read_crl).write(settings::write_crl)
         })
-        .path("config/auto-tidy", "What is tidied by itself.", |path| path.read(tidy::read_auto).write(tidy::write_auto))
+        .path("config/auto-tidy", "What is tidied by itself.", |path| {
+            path.read(tidy::read_auto).write(tidy::write_auto)
+        })
         .path("tidy", "Throws away what is not needed any more.", |path| path.write(tidy::start))
         .path("tidy-cancel", "Stops tidying.", |path| path.write(tidy::cancel))
         .path("tidy-status", "How far tidying is.", |path| path.read(tidy::status))

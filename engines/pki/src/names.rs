@@ -14,7 +14,7 @@ pub(crate) fn check_validations(names: &[String]) -> Result<()> {
             "email" | "hostname" => {}
             "disabled" if names.len() == 1 => {}
             "disabled" => return refuse("cn_validations: disabled has to stand alone"),
-            other => return refuse(format!("cn_validations: unknown value {other:?}: use email, hostname or disabled")),
+            other => return refuse(format!("cn_validations value incorrect: unknown type: `{other}`")),
         }
     }
     Ok(())
@@ -124,7 +124,8 @@ impl<'a> Rules<'a> {
         if role.allow_localhost {
             for local in ["localhost", "localdomain"] {
                 let bare = wild.is_none() && is_bare(reduced, local);
-                let sub = role.allow_subdomains && (below(reduced, local) || (wild.is_some() && is_bare(reduced, local)));
+                let sub =
+                    role.allow_subdomains && (below(reduced, local) || (wild.is_some() && is_bare(reduced, local)));
                 if bare || sub {
                     return true;
                 }
@@ -140,8 +141,7 @@ impl<'a> Rules<'a> {
         }
         self.domains.iter().filter(|domain| !domain.is_empty()).any(|domain| {
             let bare = role.allow_bare_domains && wild.is_none() && (is_bare(host, domain) || is_bare(name, domain));
-            let sub =
-                role.allow_subdomains && (below(host, domain) || (wild.is_some() && is_bare(reduced, domain)));
+            let sub = role.allow_subdomains && (below(host, domain) || (wild.is_some() && is_bare(reduced, domain)));
             let fits = |name: &str| glob::fits(&domain.to_ascii_lowercase(), &name.to_ascii_lowercase());
             let pattern = role.allow_glob_domains && domain.contains('*') && (fits(name) || (is_email && fits(host)));
             bare || sub || pattern
@@ -204,7 +204,9 @@ impl<'a> Rules<'a> {
             }
         }
         if !sans.ips.is_empty() && !role.allow_ip_sans {
-            return refuse("IP Subject Alternative Names are not allowed in this role, but was provided some via the 'ip_sans' parameter");
+            return refuse(
+                "IP Subject Alternative Names are not allowed in this role, but was provided some via the 'ip_sans' parameter",
+            );
         }
         for ip in &sans.ips {
             let networks = role.allowed_ip_sans_cidr.iter().filter_map(|cidr| cidr.parse::<ipnet::IpNet>().ok());
@@ -213,7 +215,7 @@ impl<'a> Rules<'a> {
             }
         }
         if !sans.uris.is_empty() && role.allowed_uri_sans.is_empty() {
-            return refuse("URI Subject Alternative Names are not allowed in this role, but were provided via the 'uri_sans' parameter");
+            return refuse("URI Subject Alternative Names are not allowed in this role, but were provided via the API");
         }
         for uri in &sans.uris {
             if !self.uris.iter().any(|pattern| glob::fits(pattern, uri)) {
@@ -226,7 +228,7 @@ impl<'a> Rules<'a> {
                     || crate::sans::other(pattern).is_ok_and(|(known, glob)| known == *oid && glob::fits(&glob, text))
             });
             if !allowed {
-                return refuse(format!("other SAN {oid};UTF8:{text} not allowed by this role"));
+                return refuse(format!("other SAN OID {oid} with value {text} not allowed by this role"));
             }
         }
         Ok(())

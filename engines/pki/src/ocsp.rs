@@ -119,7 +119,8 @@ async fn sign(cx: &Context, ca: &Ca, id: CertId, verdict: Verdict) -> Result<Vec
     };
     let slow = issuer.key.as_ref().is_some_and(|key| key.kind.is_slow());
     beside(slow, move || {
-        let key = issuer.key.as_ref().ok_or_else(|| lessor_engine::Error::invalid("the issuer's key is not known here"))?;
+        let key =
+            issuer.key.as_ref().ok_or_else(|| lessor_engine::Error::invalid("the issuer's key is not known here"))?;
         let scheme = Scheme::for_ocsp(key.kind, &issuer.record.revocation_signature_algorithm)?;
         let signature = key.sign(&scheme, &data.to_der().map_err(unwritable)?)?;
         let basic = BasicOcspResponse {

@@ -145,7 +145,8 @@ impl Engine {
             && !ca.record.crl.allow_expired_cert_revocation
             && !self.is_revoked(cx, &serial).await?
         {
-            let text = format!("certificate with serial {} already expired; refusing to add to CRL", cert.serial_text());
+            let text =
+                format!("certificate with serial {} already expired; refusing to add to CRL", cert.serial_text());
             return Ok(Reply::empty().warn(text));
         }
         let done = self.mark_revoked(cx, &ca, cert, store).await?;
@@ -160,7 +161,9 @@ impl Engine {
         let crl = &ca.record.crl;
         if !done.already && crl.auto_rebuild && !crl.disable {
             let next = if crl.enable_delta { "next delta CRL" } else { "next CRL" };
-            return Ok(reply.warn(format!("auto_rebuild is on: the revocation is in OCSP answers now, and in the {next} when that is built")));
+            return Ok(reply.warn(format!(
+                "auto_rebuild is on: the revocation is in OCSP answers now, and in the {next} when that is built"
+            )));
         }
         Ok(reply)
     }
@@ -169,12 +172,13 @@ impl Engine {
     async fn meant(&self, cx: &Context, serial: &str, pem: &str) -> Result<(Cert, bool)> {
         match (serial.is_empty(), pem.is_empty()) {
             (true, true) => Err(Error::invalid("The serial number or certificate to revoke must be provided.")),
-            (false, false) => Err(Error::invalid("Must provide either the certificate or the serial to revoke; not both.")),
+            (false, false) => {
+                Err(Error::invalid("Must provide either the certificate or the serial to revoke; not both."))
+            }
             (false, true) => {
-                let wrong = || Error::invalid(format!("{serial:?} is no serial number: expected hex digits such as 1a:2b:3c"));
-                let bytes = crate::encode::serial(serial).ok_or_else(wrong)?;
-                let stored = self.stored(cx, &hyphens(&bytes)).await?;
                 let missing = || Error::invalid(format!("certificate with serial {serial} not found."));
+                let bytes = crate::encode::serial(serial).ok_or_else(missing)?;
+                let stored = self.stored(cx, &hyphens(&bytes)).await?;
                 Ok((Cert::parse(&stored.ok_or_else(missing)?.der()?)?, false))
             }
             (true, false) => {
@@ -183,10 +187,14 @@ impl Engine {
                 if let Some(stored) = &stored
                     && stored.der()? != cert.der
                 {
-                    return Err(Error::invalid("certificate contents differ from those of the certificate that is stored under its serial number"));
+                    return Err(Error::invalid(
+                        "certificate contents differ from those of the certificate that is stored under its serial number",
+                    ));
                 }
                 if self.ca(cx).await?.issuer_of(&cert).is_none() && stored.is_none() {
-                    return Err(Error::invalid("unable to verify signature on presented cert from any present issuer in this mount; certificates from previous CAs will need to have their issuing CA and key re-imported if revocation is necessary"));
+                    return Err(Error::invalid(
+                        "unable to verify signature on presented cert from any present issuer in this mount; certificates from previous CAs will need to have their issuing CA and key re-imported if revocation is necessary",
+                    ));
                 }
                 Ok((cert, stored.is_none()))
             }
@@ -201,7 +209,7 @@ pub(crate) async fn revoke(engine: Arc<Engine>, cx: Context, asked: Asked) -> Re
 
 pub(crate) async fn revoke_with_key(engine: Arc<Engine>, cx: Context, asked: WithKey) -> Result<Reply> {
     if asked.private_key.is_empty() {
-        return Err(Error::invalid("The private_key that proves possession of the certificate must be provided."));
+        return Err(Error::invalid("Must have private key to revoke via the /revoke-with-key path."));
     }
     let blocks = crate::encode::blocks(asked.private_key.expose())?;
     let key = blocks.iter().find(|(label, _)| crate::key::is_private(label));

@@ -197,10 +197,10 @@ impl Page {
         let start = if self.after.is_empty() {
             0
         } else {
-            names.iter().position(|name| *name == self.after).map_or_else(
-                || names.iter().take_while(|name| **name < self.after).count(),
-                |at| at + 1,
-            )
+            names
+                .iter()
+                .position(|name| *name == self.after)
+                .map_or_else(|| names.iter().take_while(|name| **name < self.after).count(), |at| at + 1)
         };
         names.into_iter().skip(start).take(limit).collect()
     }
@@ -236,7 +236,7 @@ impl Role {
         check_signature_bits(self.signature_bits)?;
         usage::key_usage(&self.key_usage)?;
         usage::extended(&self.ext_key_usage)?;
-        usage::oids("ext_key_usage_oids", &self.ext_key_usage_oids)?;
+        usage::oids(&self.ext_key_usage_oids)?;
         policies::extension(&self.policy_identifiers.0)?;
         names::check_validations(&self.cn_validations)?;
         for cidr in self.allowed_ip_sans_cidr.iter() {
@@ -245,7 +245,10 @@ impl Role {
             }
         }
         if !matches!(self.serial_number_source.as_str(), "json-csr" | "json") {
-            return refuse(format!("unknown serial_number_source {:?}: use json-csr or json", self.serial_number_source));
+            return refuse(format!(
+                "unknown serial_number_source {:?}: use json-csr or json",
+                self.serial_number_source
+            ));
         }
         if self.allowed_other_sans.iter().any(|pattern| pattern == "*") {
             if self.allowed_other_sans.len() > 1 {
@@ -261,7 +264,7 @@ impl Role {
             warnings.push("mutually exclusive values no_store=true and generate_lease=true were both specified; no_store=true takes priority".to_owned());
         }
         if self.generate_lease {
-            warnings.push("it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can cause Vault-wide issues with large numbers of issued certificates".to_owned());
+            warnings.push("it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can cause instance-wide issues with large numbers of issued certificates".to_owned());
         }
         Ok(warnings)
     }
@@ -310,8 +313,9 @@ impl Engine {
 }
 
 async fn store(engine: &Engine, cx: &Context, mut role: Role) -> Result<Reply> {
-    let mut warnings = role.settle()?;
+    let settled = role.settle()?;
     let ca = engine.ca(cx).await?;
+    let mut warnings = Vec::new();
     if ca.find_issuer(&role.issuer_ref).is_none() {
         warnings.push(if role.issuer_ref == "default" {
             "Issuing Certificate was set to default, but no default issuing certificate (configurable at /config/issuers) is currently set".to_owned()
@@ -319,6 +323,7 @@ async fn store(engine: &Engine, cx: &Context, mut role: Role) -> Result<Reply> {
             format!("Issuer {} could not be found; it has to be there before certificates are issued", role.issuer_ref)
         });
     }
+    warnings.extend(settled);
     cx.view.commit(Changes::new().put(&record(&role.name), &role)?).await?;
     let mut reply = Reply::data(Value::Object(role.show()));
     reply.warnings = warnings;

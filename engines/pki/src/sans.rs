@@ -1,6 +1,6 @@
 //! Subject alternative names: what requests say, what certificates hold.
-use der::{Tag, Tagged};
 use der::asn1::{Any, Ia5String, ObjectIdentifier, OctetString};
+use der::{Tag, Tagged};
 use lessor_engine::{Error, Result};
 use std::net::IpAddr;
 use x509_cert::ext::pkix::name::{GeneralName, OtherName};
@@ -62,7 +62,9 @@ impl Sans {
     pub(crate) fn add_uris(&mut self, list: &[String]) -> Result<()> {
         for text in list {
             if url::Url::parse(text).is_err() || !text.is_ascii() {
-                return Err(Error::invalid(format!("the provided URI Subject Alternative Name {text:?} is not a valid URI")));
+                return Err(Error::invalid(format!(
+                    "the provided URI Subject Alternative Name {text:?} is not a valid URI"
+                )));
             }
             push(&mut self.uris, text);
         }
@@ -74,7 +76,8 @@ impl Sans {
     /// When a text is not `<oid>;UTF8:<text>`.
     pub(crate) fn add_others(&mut self, list: &[String]) -> Result<()> {
         for text in list {
-            let (oid, value) = other(text)?;
+            let (oid, value) =
+                other(text).map_err(|error| Error::invalid(format!("could not parse requested other SAN: {error}")))?;
             self.others.push((oid, value));
         }
         Ok(())
@@ -87,7 +90,8 @@ impl Sans {
         let ia5 = |text: &String| Ia5String::new(text).map_err(|_| Error::invalid(format!("{text:?} is not ASCII")));
         let mut names = Vec::new();
         for (oid, text) in &self.others {
-            let value = Any::new(Tag::Utf8String, text.as_bytes()).map_err(|_| Error::invalid("an other SAN is too long"))?;
+            let value =
+                Any::new(Tag::Utf8String, text.as_bytes()).map_err(|_| Error::invalid("an other SAN is too long"))?;
             names.push(GeneralName::OtherName(OtherName { type_id: *oid, value }));
         }
         for name in &self.dns {
@@ -138,7 +142,9 @@ fn ip_name(ip: &IpAddr) -> Result<GeneralName> {
         IpAddr::V6(ip) => ip.octets().to_vec(),
     };
     // At most 16 bytes, which every OCTET STRING holds.
-    OctetString::new(bytes).map(GeneralName::IpAddress).map_err(|_| Error::Internal("an address is too long".to_owned()))
+    OctetString::new(bytes)
+        .map(GeneralName::IpAddress)
+        .map_err(|_| Error::Internal("an address is too long".to_owned()))
 }
 
 fn ip(bytes: &[u8]) -> Result<IpAddr> {
@@ -151,13 +157,17 @@ fn ip(bytes: &[u8]) -> Result<IpAddr> {
 
 /// `<oid>;UTF8:<text>`.
 pub(crate) fn other(text: &str) -> Result<(ObjectIdentifier, String)> {
-    let wrong = || Error::invalid(format!("expected a semicolon in other SAN {text:?}: use <oid>;UTF8:<text>"));
+    let wrong = || Error::invalid(format!("expected a semicolon in other SAN {text:?}"));
     let (oid, typed) = text.split_once(';').ok_or_else(wrong)?;
-    let (kind, value) = typed.split_once(':').ok_or_else(|| Error::invalid(format!("expected a colon in other SAN {text:?}")))?;
+    let (kind, value) =
+        typed.split_once(':').ok_or_else(|| Error::invalid(format!("expected a colon in other SAN {text:?}")))?;
     if !kind.eq_ignore_ascii_case("utf8") && !kind.eq_ignore_ascii_case("utf-8") {
-        return Err(Error::invalid(format!("only utf8 other SANs are supported; found non-supported type in other SAN {text:?}")));
+        return Err(Error::invalid(format!(
+            "only utf8 other SANs are supported; found non-supported type in other SAN {text:?}"
+        )));
     }
-    let oid = ObjectIdentifier::new(oid.trim()).map_err(|_| Error::invalid(format!("{oid:?} is no object identifier")))?;
+    let oid =
+        ObjectIdentifier::new(oid.trim()).map_err(|_| Error::invalid(format!("{oid:?} is no object identifier")))?;
     Ok((oid, value.to_owned()))
 }
 

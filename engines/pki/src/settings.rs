@@ -37,7 +37,9 @@ impl UrlsConfig {
             let filled = fill(url, "x", "https://a", "https://a");
             let fits = if self.enable_templating { is_url(&filled) } else { is_url(url) };
             if !fits {
-                return Err(Error::invalid(format!("invalid URL found in {field}: {url:?}: expected an absolute URL")));
+                return Err(Error::invalid(format!(
+                    "invalid URL found in Authority Information Access (AIA) parameter {field}: {url}"
+                )));
             }
         }
         Ok(())
@@ -72,9 +74,7 @@ impl UrlsConfig {
 }
 
 fn fill(url: &str, issuer_id: &str, path: &str, aia_path: &str) -> String {
-    url.replace("{{issuer_id}}", issuer_id)
-        .replace("{{cluster_path}}", path)
-        .replace("{{cluster_aia_path}}", aia_path)
+    url.replace("{{issuer_id}}", issuer_id).replace("{{cluster_path}}", path).replace("{{cluster_aia_path}}", aia_path)
 }
 
 fn is_url(text: &str) -> bool {
@@ -159,7 +159,9 @@ impl CrlConfig {
             )));
         }
         if self.enable_delta && !self.auto_rebuild {
-            return Err(Error::invalid("Delta CRLs cannot be enabled when auto rebuilding is disabled as the complete CRL is always regenerated!"));
+            return Err(Error::invalid(
+                "Delta CRLs cannot be enabled when auto rebuilding is disabled as the complete CRL is always regenerated!",
+            ));
         }
         if self.max_crl_entries == 0 || self.max_crl_entries < -1 {
             return Err(Error::invalid("max_crl_entries must be -1 (no limit) or a positive number"));
@@ -255,7 +257,11 @@ fn make_default(ca: &Ca, record: &mut Record, reference: &str) -> Result<Option<
         return Err(Error::invalid("Invalid issuer specification; must be non-empty and can't be 'default'."));
     }
     let found = ca.find_issuer(reference);
-    let found = found.ok_or_else(|| Error::invalid(format!("unable to find PKI issuer for reference: {reference}")))?;
+    let found = found.ok_or_else(|| {
+        Error::invalid(format!(
+            "Error resolving issuer reference: unable to find PKI issuer for reference: {reference}"
+        ))
+    })?;
     record.default_issuer.clone_from(&found.record.id);
     Ok(found.key.is_none().then(|| {
         "This selected default issuer has no key associated with it. Some operations like issuing certificates and \
@@ -265,12 +271,7 @@ fn make_default(ca: &Ca, record: &mut Record, reference: &str) -> Result<Option<
     }))
 }
 
-async fn write_default(
-    engine: &Engine,
-    cx: &Context,
-    reference: Option<&str>,
-    follows: Option<bool>,
-) -> Result<Reply> {
+async fn write_default(engine: &Engine, cx: &Context, reference: Option<&str>, follows: Option<bool>) -> Result<Reply> {
     let (shown, warning) = engine
         .change(cx, |ca, record| {
             let warning = match reference {
@@ -309,7 +310,12 @@ pub(crate) async fn write_keys(engine: Arc<Engine>, cx: Context, asked: KeyDefau
     let id = engine
         .change(&cx, |ca, record| {
             let found = ca.find_key(&asked.default);
-            let missing = || Error::invalid(format!("unable to find PKI key for reference: {}", asked.default));
+            let missing = || {
+                let reference = &asked.default;
+                Error::invalid(format!(
+                    "Error resolving issuer reference: unable to find PKI key for reference: {reference}"
+                ))
+            };
             record.default_key.clone_from(&found.ok_or_else(missing)?.id);
             Ok((record.default_key.clone(), Changes::new()))
         })
@@ -348,9 +354,9 @@ pub(crate) async fn write_urls(engine: Arc<Engine>, cx: Context, asked: UrlsPara
             urls.check()?;
             let mut warnings = Vec::new();
             if urls.enable_templating {
-                warnings.extend(urls.resolve(&record.cluster, "x").err().map(|error| {
-                    format!("issuance may fail: {error}")
-                }));
+                warnings.extend(
+                    urls.resolve(&record.cluster, "x").err().map(|error| format!("issuance may fail: {error}")),
+                );
             }
             Ok(((show_urls(urls), warnings), Changes::new()))
         })

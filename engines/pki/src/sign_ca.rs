@@ -2,7 +2,7 @@
 use crate::Engine;
 use crate::constraints::{self, NameConstraintParams};
 use crate::encode::blocks;
-use crate::generate::{CaNames, ca_usage, path_length};
+use crate::generate::{CaNames, NO_URLS, ca_usage, path_length};
 use crate::issue::{Format, sign};
 use crate::key::beside;
 use crate::revoke::{Stored, cert_at};
@@ -72,7 +72,9 @@ pub(crate) struct SelfIssued {
 /// The path length below an issuer.
 fn below(issuer: &Cert, asked: Option<i64>) -> Result<Option<u8>> {
     if issuer.path_length == Some(0) {
-        return Err(Error::invalid("signing certificate has a max path length of zero, and cannot issue further CA certificates"));
+        return Err(Error::invalid(
+            "signing certificate has a max path length of zero, and cannot issue further CA certificates",
+        ));
     }
     let Some(asked) = asked else { return Ok(issuer.path_length.map(|length| length - 1)) };
     let length = path_length(asked)?;
@@ -92,7 +94,9 @@ fn below(issuer: &Cert, asked: Option<i64>) -> Result<Option<u8>> {
 fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_len: Option<u8>) -> Result<Template> {
     let skid = match asked.skid.as_str() {
         "" => None,
-        text => Some(crate::encode::serial(text).ok_or_else(|| Error::invalid("cannot parse requested SKID from hex"))?),
+        text => {
+            Some(crate::encode::serial(text).ok_or_else(|| Error::invalid("cannot parse requested SKID from hex"))?)
+        }
     };
     let (subject, sans, mut more) = if asked.use_csr_values {
         let own = [
@@ -114,7 +118,7 @@ fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_le
     };
     more.extend(constraints::extension_for(&asked.constraints)?);
     let mut extended = usage::extended(&asked.ext_key_usage)?;
-    extended.extend(usage::oids("ext_key_usage_oids", &asked.ext_key_usage_oids)?);
+    extended.extend(usage::oids(&asked.ext_key_usage_oids)?);
     Ok(Template {
         subject,
         sans,
@@ -153,7 +157,7 @@ pub(crate) async fn intermediate(engine: Arc<Engine>, cx: Context, asked: Interm
         warnings.push("Max path length of the signed certificate is zero. This certificate cannot be used to issue intermediate CA certificates.".to_owned());
     }
     if ca.urls(&issuer.record)?.is_empty() {
-        warnings.push("This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the newly generated issuer with this information.".to_owned());
+        warnings.push(NO_URLS.to_owned());
     }
     let template = template(&asked, &csr, &valid, path_len)?;
     let cert = sign(&ca, issuer, template).await?;
@@ -197,9 +201,8 @@ pub(crate) async fn self_issued(engine: Arc<Engine>, cx: Context, asked: SelfIss
         return Err(Error::invalid("the certificate's key is not of the issuer's algorithm"));
     }
     let shown_ca = issuer.cert.pem();
-    let der = beside(kind.is_slow(), move || {
-        resign(&cert.parsed, &ca.authority(&issuer)?, &Scheme::new(kind, 0, false))
-    });
+    let der =
+        beside(kind.is_slow(), move || resign(&cert.parsed, &ca.authority(&issuer)?, &Scheme::new(kind, 0, false)));
     let certificate = crate::encode::certificate_pem(&der.await?);
     Ok(Reply::data(json!({ "certificate": certificate, "issuing_ca": shown_ca })))
 }

@@ -91,7 +91,8 @@ impl Scheme {
     /// When there is none of that name, or the key does not sign with it.
     pub(crate) fn named(kind: Kind, name: &str) -> Result<Self> {
         let lower = name.to_ascii_lowercase();
-        let unfit = || Error::invalid(format!("the signature algorithm {name:?} does not fit a key of type {}", kind.name()));
+        let unfit =
+            || Error::invalid(format!("the signature algorithm {name:?} does not fit a key of type {}", kind.name()));
         match (lower.as_str(), kind) {
             ("", _) => Ok(Self::new(kind, 0, false)),
             ("sha256withrsa", Kind::Rsa(_)) => Ok(Self::new(kind, 256, false)),
@@ -113,6 +114,29 @@ impl Scheme {
     pub(crate) fn for_ocsp(kind: Kind, name: &str) -> Result<Self> {
         Self::named(kind, name.to_ascii_lowercase().trim_end_matches("pss"))
     }
+}
+
+/// The name of the algorithm that lists of an authority are signed with unless it is told otherwise: that of its own
+/// certificate's signature where its key signs like that, else the key's.
+pub(crate) fn usual_name(cert: &crate::x509::Cert) -> String {
+    let Some(kind) = Kind::of(&cert.spki) else { return String::new() };
+    let own = &cert.parsed.signature_algorithm;
+    let names: &[&str] = match kind {
+        Kind::Rsa(_) => &[
+            "SHA256WithRSA",
+            "SHA384WithRSA",
+            "SHA512WithRSA",
+            "SHA256WithRSAPSS",
+            "SHA384WithRSAPSS",
+            "SHA512WithRSAPSS",
+        ],
+        Kind::Ec(384) => &["ECDSAWithSHA384"],
+        Kind::Ec(521) => &["ECDSAWithSHA512"],
+        Kind::Ec(_) => &["ECDSAWithSHA256"],
+        Kind::Ed25519 => &["Ed25519"],
+    };
+    let fits = |name: &&&str| Scheme::named(kind, name).is_ok_and(|scheme| scheme.algorithm == *own);
+    (*names.iter().find(fits).unwrap_or(&names[0])).to_owned()
 }
 
 const NAMES: [&str; 11] = [

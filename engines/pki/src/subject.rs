@@ -57,7 +57,8 @@ fn add<T: AsRef<str>>(name: &mut Vec<RelativeDistinguishedName>, oid: ObjectIden
     }
     let mut set = SetOfVec::new();
     for value in values {
-        set.insert(pair(oid, value.as_ref())?).map_err(|_| Error::invalid(format!("{:?} is there twice", value.as_ref())))?;
+        set.insert(pair(oid, value.as_ref())?)
+            .map_err(|_| Error::invalid(format!("{:?} is there twice", value.as_ref())))?;
     }
     name.push(RelativeDistinguishedName(set));
     Ok(())

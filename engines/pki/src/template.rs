@@ -208,12 +208,8 @@ pub(crate) fn resign(of: &Certificate, by: &Authority<'_>, scheme: &Scheme) -> R
     let mut tbs = of.tbs_certificate.clone();
     tbs.signature = scheme.algorithm.clone();
     tbs.issuer = by.subject.clone();
-    let replaced = [
-        AuthorityKeyIdentifier::OID,
-        AuthorityInfoAccessSyntax::OID,
-        CrlDistributionPoints::OID,
-        FreshestCrl::OID,
-    ];
+    let replaced =
+        [AuthorityKeyIdentifier::OID, AuthorityInfoAccessSyntax::OID, CrlDistributionPoints::OID, FreshestCrl::OID];
     let mut all = tbs.extensions.take().unwrap_or_default();
     all.retain(|extension| !replaced.contains(&extension.extn_id));
     if let Some(id) = &by.key_id {

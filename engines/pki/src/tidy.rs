@@ -136,7 +136,7 @@ pub(crate) struct AskedAuto {
 fn buffer(name: &str, given: Option<Seconds>, into: &mut i64) -> Result<()> {
     if let Some(seconds) = given {
         if seconds.0 < 1 {
-            return Err(Error::invalid(format!("{name} must be greater than zero seconds")));
+            return Err(Error::invalid(format!("{name} must be greater than zero")));
         }
         *into = i64::try_from(seconds.0).unwrap_or(i64::MAX / 4);
     }
@@ -166,7 +166,8 @@ impl Options {
         buffer("issuer_safety_buffer", asked.issuer_safety_buffer, &mut self.issuer_safety_buffer)?;
         buffer("acme_account_safety_buffer", asked.acme_account_safety_buffer, &mut self.acme_account_safety_buffer)?;
         if let Some(text) = &asked.pause_duration {
-            let parsed = duration::parse(text).map_err(|why| Error::invalid(format!("error parsing pause_duration: {why}")))?;
+            let parsed =
+                duration::parse(text).map_err(|why| Error::invalid(format!("error parsing pause_duration: {why}")))?;
             self.pause_duration = duration::go_string(parsed);
         }
         if let Some(size) = asked.page_size {
@@ -451,13 +452,11 @@ pub(crate) async fn start(engine: Arc<Engine>, cx: Context, asked: Asked) -> Res
     if !engine.tidy.begin(&options, cx.now().as_second()) {
         return Ok(Reply::empty().warn("Tidy operation already in progress.").status(202));
     }
-    let mut reply = Reply::empty()
-        .warn("Tidy operation successfully started. Any information from the operation will be printed to Lessor's server logs.")
-        .status(202);
     if !options.any() {
-        engine.tidy.end(&Ok(()), cx.now().as_second());
-        reply = reply.warn("Manual tidy requested but no tidy operations were set. Enable at least one tidy operation to be run.");
-        return Ok(reply);
+        let now = cx.now().as_second();
+        engine.tidy.end(&Ok(()), now);
+        cx.view.put(LAST, &now).await?;
+        return Ok(Reply::empty().warn("Manual tidy requested but no tidy operations were set. Enable at least one tidy operation to be run (tidy_cert_store / tidy_revoked_certs / tidy_invalid_certs / tidy_revoked_cert_issuer_associations / tidy_expired_issuers / tidy_move_legacy_ca_bundle / tidy_acme).").status(202));
     }
     tokio::spawn(async move {
         let done = engine.tidy_all(&cx, &options).await;
@@ -470,7 +469,9 @@ pub(crate) async fn start(engine: Arc<Engine>, cx: Context, asked: Asked) -> Res
             Err(error) => tracing::warn!(%error, mount = %cx.mount.path, "tidying ended early"),
         }
     });
-    Ok(reply)
+    let text = "Tidy operation successfully started. Any information from the operation will be printed to Lessor's \
+                server logs.";
+    Ok(Reply::empty().warn(text).status(202))
 }
 
 pub(crate) async fn status(engine: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
@@ -511,17 +512,23 @@ pub(crate) async fn write_auto(engine: Arc<Engine>, cx: Context, asked: AskedAut
     buffer("min_startup_backoff_duration", asked.min_startup_backoff_duration, &mut auto.min_startup_backoff_duration)?;
     buffer("max_startup_backoff_duration", asked.max_startup_backoff_duration, &mut auto.max_startup_backoff_duration)?;
     if auto.min_startup_backoff_duration > auto.max_startup_backoff_duration {
-        return Err(Error::invalid("min_startup_backoff_duration must not be longer than max_startup_backoff_duration"));
+        return Err(Error::invalid(
+            "min_startup_backoff_duration must not be longer than max_startup_backoff_duration",
+        ));
     }
     auto.maintain_stored_certificate_counts =
         asked.maintain_stored_certificate_counts.unwrap_or(auto.maintain_stored_certificate_counts);
     auto.publish_stored_certificate_count_metrics =
         asked.publish_stored_certificate_count_metrics.unwrap_or(auto.publish_stored_certificate_count_metrics);
     if auto.publish_stored_certificate_count_metrics && !auto.maintain_stored_certificate_counts {
-        return Err(Error::invalid("Can not publish a running storage metrics count without first maintaining that count. Enable `maintain_stored_certificate_counts` to enable `publish_stored_certificate_count_metrics`."));
+        return Err(Error::invalid(
+            "Can not publish a running storage metrics count without first maintaining that count. Enable `maintain_stored_certificate_counts` to enable `publish_stored_certificate_count_metrics`.",
+        ));
     }
     if auto.enabled && !auto.options.any() {
-        return Err(Error::invalid("Auto-tidy enabled but no tidy operations were requested. Enable at least one tidy operation to be run (tidy_cert_store / tidy_revoked_certs / tidy_move_legacy_ca_bundle)."));
+        return Err(Error::invalid(
+            "Auto-tidy enabled but no tidy operations were requested. Enable at least one tidy operation to be run (tidy_cert_store / tidy_revoked_certs / tidy_invalid_certs / tidy_revoked_cert_issuer_associations / tidy_expired_issuers / tidy_move_legacy_ca_bundle / tidy_acme).",
+        ));
     }
     cx.view.put(CONFIG, &auto).await?;
     Ok(Reply::data(show(&auto)).reschedule(TIDY))

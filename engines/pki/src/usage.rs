@@ -87,10 +87,11 @@ pub(crate) fn extended(names: &[String]) -> Result<Vec<ObjectIdentifier>> {
 ///
 /// # Errors
 /// When a text is none.
-pub(crate) fn oids(field: &str, texts: &[String]) -> Result<Vec<ObjectIdentifier>> {
+pub(crate) fn oids(texts: &[String]) -> Result<Vec<ObjectIdentifier>> {
     let parse = |text: &String| {
-        ObjectIdentifier::new(text.trim())
-            .map_err(|_| Error::invalid(format!("{text:?} in {field} could not be parsed as a valid oid")))
+        ObjectIdentifier::new(text.trim()).map_err(|_| {
+            Error::invalid(format!("{text:?} could not be parsed as a valid oid for an extended key usage"))
+        })
     };
     texts.iter().map(parse).collect()
 }

@@ -72,17 +72,15 @@ pub(crate) fn check_role(role: &Role) -> Result<()> {
         }
     }
     if !matches!(role.not_before_bound.as_str(), "permit" | "duration" | "forbid") {
-        return Err(Error::invalid(format!(
-            "invalid not_before_bound {:?}: use permit, duration or forbid",
-            role.not_before_bound
-        )));
+        return Err(Error::invalid(
+            "Unknown value for field `not_before_bound`. Possible values are `permit` `duration` or `forbid`",
+        ));
     }
     if !matches!(role.not_after_bound.as_str(), "permit" | "ttl-limited" | "forbid") {
         moment("not_after_bound", &role.not_after_bound).map_err(|_| {
-            Error::invalid(format!(
-                "invalid not_after_bound {:?}: use permit, ttl-limited, forbid or a time such as 2030-01-31T23:59:59Z",
-                role.not_after_bound
-            ))
+            Error::invalid(
+                "Unknown value for field `not_after_bound`. Possible values are `permit`, `ttl-limited`, `forbid`, or an explicit timestamp.",
+            )
         })?;
     }
     Ok(())

@@ -6,8 +6,8 @@ use der::asn1::ObjectIdentifier;
 use der::{AnyRef, Decode, Encode, Reader, SliceReader};
 use lessor_engine::{Error, Result};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectAltName, SubjectKeyIdentifier};
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectAltName, SubjectKeyIdentifier};
 use x509_cert::ext::{Extension, Extensions};
 use x509_cert::name::Name;
 use x509_cert::request::{CertReq, ExtensionReq};
@@ -174,7 +174,7 @@ impl Csr {
             return Err(Error::invalid("\"csr\" is empty"));
         }
         let der = crate::encode::first_block(text, &["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"]);
-        Self::from_der(&der.ok_or_else(|| Error::invalid("\"csr\" contains no data"))?)
+        Self::from_der(&der.ok_or_else(|| Error::invalid("csr contains no data"))?)
     }
     /// Reads a request in DER.
     ///
@@ -219,7 +219,9 @@ impl Csr {
     pub(crate) fn sans(&self) -> Result<Vec<GeneralName>> {
         let Some(extension) = self.extension(rfc5280::ID_CE_SUBJECT_ALT_NAME) else { return Ok(Vec::new()) };
         let names = SubjectAltName::from_der(extension.extn_value.as_bytes());
-        names.map(|names| names.0).map_err(|_| Error::invalid("the subject alternative names of the request cannot be read"))
+        names
+            .map(|names| names.0)
+            .map_err(|_| Error::invalid("the subject alternative names of the request cannot be read"))
     }
     pub(crate) fn asks_for_ca(&self) -> bool {
         self.extension(rfc5280::ID_CE_BASIC_CONSTRAINTS).is_some()

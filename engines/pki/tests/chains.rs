@@ -9,9 +9,14 @@ use support::{content, data, mount, openssl, root, save, text};
 async fn every_kind_of_key_makes_a_chain_that_openssl_verifies() {
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path();
-    for (kind, bits, pss) in
-        [("rsa", 2048, false), ("rsa", 2048, true), ("ec", 256, false), ("ec", 384, false), ("ec", 521, false), ("ed25519", 0, false)]
-    {
+    for (kind, bits, pss) in [
+        ("rsa", 2048, false),
+        ("rsa", 2048, true),
+        ("ec", 256, false),
+        ("ec", 384, false),
+        ("ec", 521, false),
+        ("ed25519", 0, false),
+    ] {
         let (top, pki) = (mount(), mount());
         let fields = json!({
             "common_name": "Root", "key_type": kind, "key_bits": bits, "use_pss": pss, "ttl": "87600h",
@@ -27,13 +32,21 @@ async fn every_kind_of_key_makes_a_chain_that_openssl_verifies() {
         assert_eq!(imported["imported_issuers"].as_array().unwrap().len(), 2);
         let role = json!({ "allow_any_name": true, "key_type": kind, "key_bits": bits, "use_pss": pss, "ttl": "1h" });
         data(&pki, "roles/r", role).await;
-        let leaf = data(&pki, "issue/r", json!({ "common_name": "a.example.com", "alt_names": "b.example.com", "ip_sans": "127.0.0.1" })).await;
+        let leaf = data(
+            &pki,
+            "issue/r",
+            json!({ "common_name": "a.example.com", "alt_names": "b.example.com", "ip_sans": "127.0.0.1" }),
+        )
+        .await;
         let chain: Vec<&str> = leaf["ca_chain"].as_array().unwrap().iter().map(|pem| pem.as_str().unwrap()).collect();
         assert_eq!(chain.len(), 2, "{kind}");
         save(dir, "leaf.pem", text(&leaf, "certificate"));
         save(dir, "key.pem", text(&leaf, "private_key"));
         save(dir, "int.pem", chain[0]);
-        content(dir, "verify -x509_strict -CAfile root.pem -untrusted int.pem -purpose sslserver -verify_hostname b.example.com leaf.pem");
+        content(
+            dir,
+            "verify -x509_strict -CAfile root.pem -untrusted int.pem -purpose sslserver -verify_hostname b.example.com leaf.pem",
+        );
         content(dir, "verify -x509_strict -CAfile root.pem -untrusted int.pem -verify_ip 127.0.0.1 leaf.pem");
         let public = content(dir, "x509 -in leaf.pem -noout -pubkey");
         assert_eq!(public, content(dir, "pkey -in key.pem -pubout"), "{kind} {bits}");
@@ -104,9 +117,11 @@ async fn cross_signed_authorities_are_in_the_chain_and_loops_end() {
     for (key_of, by) in [("next", "old"), ("old", "next")] {
         let issuer = pki.read(&format!("issuer/{key_of}")).await.data();
         let key = pki.read(&format!("key/{}", text(&issuer, "key_id"))).await.data();
-        let fields = json!({ "common_name": if key_of == "next" { "new" } else { "old" }, "key_ref": issuer["key_id"] });
+        let fields =
+            json!({ "common_name": if key_of == "next" { "new" } else { "old" }, "key_ref": issuer["key_id"] });
         let csr = data(&pki, "intermediate/cross-sign", fields).await;
-        let fields = json!({ "csr": csr["csr"], "use_csr_values": true, "skid": key["subject_key_id"], "ttl": "1000h" });
+        let fields =
+            json!({ "csr": csr["csr"], "use_csr_values": true, "skid": key["subject_key_id"], "ttl": "1000h" });
         let signed = data(&pki, &format!("issuer/{by}/sign-intermediate"), fields).await;
         data(&pki, "issuers/import/cert", json!({ "pem_bundle": signed["certificate"] })).await;
     }
@@ -133,7 +148,10 @@ async fn a_self_issued_authority_is_signed_anew_with_all_it_holds() {
     save(dir, "by.pem", text(&by, "certificate"));
     save(dir, "own.pem", text(&signed, "certificate"));
     content(dir, "verify -CAfile by.pem own.pem");
-    let leaf = { data(&pki, "roles/r", json!({ "allow_any_name": true, "key_type": "ec" })).await; data(&pki, "issue/r", json!({ "common_name": "a.b" })).await };
+    let leaf = {
+        data(&pki, "roles/r", json!({ "allow_any_name": true, "key_type": "ec" })).await;
+        data(&pki, "issue/r", json!({ "common_name": "a.b" })).await
+    };
     let refused = pki.refused("root/sign-self-issued", json!({ "certificate": leaf["certificate"] })).await;
     assert_eq!(refused, (400, "given certificate is not a CA certificate".to_owned()));
 }
@@ -204,7 +222,8 @@ async fn references_that_lead_nowhere_and_wrong_input_change_nothing() {
 async fn an_issuer_keeps_on_patch_what_it_loses_on_post() {
     let pki = mount();
     root(&pki, "r").await;
-    let urls = json!({ "issuer_name": "r", "leaf_not_after_behavior": "truncate", "ocsp_servers": "http://o.example/" });
+    let urls =
+        json!({ "issuer_name": "r", "leaf_not_after_behavior": "truncate", "ocsp_servers": "http://o.example/" });
     data(&pki, "issuer/r", urls).await;
     let patched = pki.ok(Patch, "issuer/r", json!({ "usage": "issuing-certificates" })).await.data();
     assert_eq!(patched["usage"], "issuing-certificates,read-only");

@@ -28,8 +28,24 @@ async fn names_are_allowed_as_the_role_says() {
         ),
         (
             json!({ "allowed_domains": "example.com", "allow_subdomains": true }),
-            &["a.example.com", "a.b.example.com", "*.example.com", "*.a.example.com", "b*z.example.com", "a.EXAMPLE.com", "a@b.example.com"],
-            &["example.com", "aexample.com", "*.*.example.com", "a.*.example.com", "*", "a.example.com.evil.org", "a_b c.example.com"],
+            &[
+                "a.example.com",
+                "a.b.example.com",
+                "*.example.com",
+                "*.a.example.com",
+                "b*z.example.com",
+                "a.EXAMPLE.com",
+                "a@b.example.com",
+            ],
+            &[
+                "example.com",
+                "aexample.com",
+                "*.*.example.com",
+                "a.*.example.com",
+                "*",
+                "a.example.com.evil.org",
+                "a_b c.example.com",
+            ],
         ),
         (
             json!({ "allowed_domains": "example.com", "allow_subdomains": true, "allow_wildcard_certificates": false }),
@@ -73,7 +89,11 @@ async fn other_names_need_their_own_permission() {
     for (field, value, fields) in [
         ("allow_ip_sans", json!(true), json!({ "ip_sans": "10.0.0.1" })),
         ("allowed_uri_sans", json!("spiffe://*"), json!({ "uri_sans": "spiffe://a/b" })),
-        ("allowed_other_sans", json!("1.3.6.1.4.1.311.20.2.3;UTF8:*@example.com"), json!({ "other_sans": "1.3.6.1.4.1.311.20.2.3;UTF8:a@example.com" })),
+        (
+            "allowed_other_sans",
+            json!("1.3.6.1.4.1.311.20.2.3;UTF8:*@example.com"),
+            json!({ "other_sans": "1.3.6.1.4.1.311.20.2.3;UTF8:a@example.com" }),
+        ),
         ("allowed_serial_numbers", json!("s*"), json!({ "serial_number": "s1" })),
         ("allowed_user_ids", json!("u*"), json!({ "user_ids": "u1" })),
     ] {
@@ -97,9 +117,11 @@ async fn other_names_need_their_own_permission() {
 async fn no_end_escapes_the_caps() {
     let pki = with_root().await;
     data(&pki, "roles/r", json!({ "allow_any_name": true, "key_type": "ec", "max_ttl": "1h" })).await;
-    let (status, why) = pki.refused("issue/r", json!({ "common_name": "a.b", "not_after": "2060-01-01T00:00:00Z" })).await;
+    let (status, why) =
+        pki.refused("issue/r", json!({ "common_name": "a.b", "not_after": "2060-01-01T00:00:00Z" })).await;
     assert!(status == 400 && why.contains("latest end"), "{why}");
-    let (status, _) = pki.refused("issue/r", json!({ "common_name": "a.b", "ttl": "5m", "not_after": "2060-01-01T00:00:00Z" })).await;
+    let (status, _) =
+        pki.refused("issue/r", json!({ "common_name": "a.b", "ttl": "5m", "not_after": "2060-01-01T00:00:00Z" })).await;
     assert_eq!(status, 400);
     let reply = pki.reply(Update, "issue/r", json!({ "common_name": "a.b", "ttl": "100h" })).await;
     assert!(reply.warnings[0].contains("longer than permitted maxTTL"), "{:?}", reply.warnings);
@@ -114,7 +136,9 @@ async fn no_end_escapes_the_caps() {
     pki.ok(Patch, "issuer/root", json!({ "leaf_not_after_behavior": "truncate" })).await;
     let leaf = data(&pki, "issue/long", json!({ "common_name": "a.b" })).await;
     assert!(leaf["expiration"].as_i64().unwrap() <= now + 87_600 * 3600);
-    for (bound, ttl, fine) in [("forbid", "1h", false), ("ttl-limited", "1h", false), ("2100-01-01T00:00:00Z", "1h", true)] {
+    for (bound, ttl, fine) in
+        [("forbid", "1h", false), ("ttl-limited", "1h", false), ("2100-01-01T00:00:00Z", "1h", true)]
+    {
         let role = json!({ "allow_any_name": true, "key_type": "ec", "not_after_bound": bound, "ttl": ttl });
         data(&pki, "roles/r", role).await;
         let end = (lessor_engine::Timestamp::now() + std::time::Duration::from_secs(7200)).to_string();
@@ -128,7 +152,10 @@ async fn a_csr_gives_what_the_role_takes_from_it() {
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path();
     let pki = with_root().await;
-    content(dir, "req -new -newkey rsa:2048 -nodes -keyout k.pem -subj /CN=from.csr.test/O=Ignored -addext subjectAltName=DNS:san.csr.test -out r.pem");
+    content(
+        dir,
+        "req -new -newkey rsa:2048 -nodes -keyout k.pem -subj /CN=from.csr.test/O=Ignored -addext subjectAltName=DNS:san.csr.test -out r.pem",
+    );
     let csr = std::fs::read_to_string(dir.join("r.pem")).unwrap();
     let subject_of = |leaf: &Value| {
         save(dir, "l.pem", text(leaf, "certificate"));
@@ -140,7 +167,10 @@ async fn a_csr_gives_what_the_role_takes_from_it() {
     let role = json!({ "allow_any_name": true, "use_csr_common_name": false, "use_csr_sans": false });
     data(&pki, "roles/r", role).await;
     let shown = subject_of(&data(&pki, "sign/r", json!({ "csr": csr, "common_name": "other.test" })).await);
-    assert!(shown.contains("CN=other.test") && shown.contains("DNS:other.test") && !shown.contains("csr.test"), "{shown}");
+    assert!(
+        shown.contains("CN=other.test") && shown.contains("DNS:other.test") && !shown.contains("csr.test"),
+        "{shown}"
+    );
     let shown = subject_of(&data(&pki, "sign-verbatim", json!({ "csr": csr, "ttl": "1h" })).await);
     assert!(shown.contains("O=Ignored,CN=from.csr.test") && shown.contains("DNS:san.csr.test"), "{shown}");
     // The key has to be of the role's kind.
@@ -193,10 +223,20 @@ async fn certificates_hold_what_the_role_asks_for() {
     let id = pki.read("config/issuers").await.data();
     let id = text(&id, "default");
     for wanted in [
-        "Digital Signature\n", "TLS Web Server Authentication, Time Stamping, 1.2.3.4", "CA:FALSE", "Policy: 1.3.6.1.4.1.7.8",
-        "CPS: https://cps.test", "Explicit Text: read me", "Policy: 1.2.3", "OCSP - URI:https://l.test/v1/pki/ocsp",
-        &format!("CA Issuers - URI:http://aia.test/pki/issuer/{id}/der"), &format!("URI:http://aia.test/pki/issuer/{id}/crl/der"),
-        "Freshest CRL", "DNS:a.test, DNS:*.b.test", "street = Main St.", "OU = a + OU = b",
+        "Digital Signature\n",
+        "TLS Web Server Authentication, Time Stamping, 1.2.3.4",
+        "CA:FALSE",
+        "Policy: 1.3.6.1.4.1.7.8",
+        "CPS: https://cps.test",
+        "Explicit Text: read me",
+        "Policy: 1.2.3",
+        "OCSP - URI:https://l.test/v1/pki/ocsp",
+        &format!("CA Issuers - URI:http://aia.test/pki/issuer/{id}/der"),
+        &format!("URI:http://aia.test/pki/issuer/{id}/crl/der"),
+        "Freshest CRL",
+        "DNS:a.test, DNS:*.b.test",
+        "street = Main St.",
+        "OU = a + OU = b",
     ] {
         assert!(shown.contains(wanted), "{wanted:?} is not in {shown}");
     }
@@ -236,13 +276,24 @@ async fn a_role_is_checked_when_it_is_written_and_patched_in_part() {
         let (status, why) = pki.refused("roles/r", fields.clone()).await;
         assert_eq!(status, 400, "{fields}: {why}");
     }
-    let made = data(&pki, "roles/r", json!({ "allowed_domains": "a,b", "ttl": "1h", "no_store": true, "generate_lease": true })).await;
+    let made = data(
+        &pki,
+        "roles/r",
+        json!({ "allowed_domains": "a,b", "ttl": "1h", "no_store": true, "generate_lease": true }),
+    )
+    .await;
     assert_eq!((&made["generate_lease"], &made["key_bits"], &made["ttl"]), (&json!(false), &json!(2048), &json!(3600)));
     let patched = pki.ok(Patch, "roles/r", json!({ "key_type": "ec", "key_bits": 0 })).await.data();
-    assert_eq!((&patched["key_bits"], &patched["allowed_domains"], &patched["ttl"]), (&json!(256), &json!(["a", "b"]), &json!(3600)));
+    assert_eq!(
+        (&patched["key_bits"], &patched["allowed_domains"], &patched["ttl"]),
+        (&json!(256), &json!(["a", "b"]), &json!(3600))
+    );
     assert_eq!(pki.read("roles/r").await.data(), patched);
     assert_eq!(pki.error(Patch, "roles/none", json!({})).await.0, 404);
     data(&pki, "roles/any", json!({ "key_type": "any", "allow_any_name": true })).await;
     assert!(pki.refused("issue/any", json!({ "common_name": "a.b" })).await.1.contains("any"));
-    assert_eq!(data(&pki, "issue/any", json!({ "common_name": "a.b", "key_type": "ed25519" })).await["private_key_type"], "ed25519");
+    assert_eq!(
+        data(&pki, "issue/any", json!({ "common_name": "a.b", "key_type": "ed25519" })).await["private_key_type"],
+        "ed25519"
+    );
 }

@@ -150,7 +150,12 @@ async fn who_brings_certificate_or_key_can_revoke_what_is_not_stored() {
     let foreign = leaf(&ready("ec").await).await;
     assert_eq!(pki.refused("revoke", json!({ "certificate": foreign["certificate"] })).await.0, 400);
     let ca = pki.read("cert/ca").await.data();
-    assert!(pki.refused("revoke", json!({ "certificate": ca["certificate"] })).await.1.contains("issuer/<issuer_ref>/revoke"));
+    assert!(
+        pki.refused("revoke", json!({ "certificate": ca["certificate"] }))
+            .await
+            .1
+            .contains("issuer/<issuer_ref>/revoke")
+    );
 }
 
 #[tokio::test]
@@ -221,7 +226,9 @@ async fn lists_by_order_are_merged_and_signed() {
     save(dir, "made.pem", text(&made, "crl"));
     let shown = content(dir, "crl -in made.pem -noout -text");
     assert!(shown.contains("Key Compromise") && shown.contains("Delta CRL Indicator"), "{shown}");
-    let merged = data(&pki, "issuer/root/resign-crls", json!({ "crl_number": 9, "crls": [first["certificate"], made["crl"]] })).await;
+    let merged =
+        data(&pki, "issuer/root/resign-crls", json!({ "crl_number": 9, "crls": [first["certificate"], made["crl"]] }))
+            .await;
     save(dir, "m.pem", text(&merged, "crl"));
     save(dir, "ca.pem", text(&one, "issuing_ca"));
     let shown = content(dir, "crl -in m.pem -noout -text -CAfile ca.pem");
@@ -268,7 +275,9 @@ async fn tidying_keeps_what_is_in_force() {
     let certs = pki.list("certs").await;
     assert!(certs.iter().any(|serial| serial == text(&long, "serial_number")));
     assert!(!certs.iter().any(|serial| serial == text(&keep, "serial_number")));
-    assert!(matches!(pki.ok(List, "certs/revoked", Value::Null).await, lessor_mountkit::Answer::Keys(keys) if keys.is_empty()));
+    assert!(
+        matches!(pki.ok(List, "certs/revoked", Value::Null).await, lessor_mountkit::Answer::Keys(keys) if keys.is_empty())
+    );
     assert_eq!(pki.refused("tidy", json!({ "safety_buffer": 0 })).await.0, 400);
     assert_eq!(pki.refused("config/auto-tidy", json!({ "enabled": true })).await.0, 400);
     let auto = data(&pki, "config/auto-tidy", json!({ "enabled": true, "tidy_cert_store": true })).await;

@@ -5,6 +5,7 @@ mod jwt;
 mod kubernetes;
 mod kv;
 mod normal;
+mod pki;
 
 use crate::lessor::Lessor;
 use crate::targets::peer::Peer;
@@ -13,10 +14,17 @@ use serde_json::Value;
 use std::process::Command;
 
 /// Fields that Vault has and the peer does not.
-const VAULTS: [&str; 14] = [
+const VAULTS: [&str; 22] = [
+    "challenge_excluded_ip_ranges",
+    "challenge_permitted_ip_ranges",
     "disable_automated_rotation",
     "jwks_pairs",
+    "last_auto_tidy_finished",
     "last_vault_rotation",
+    "max_crl_entries",
+    "max_startup_backoff_duration",
+    "max_ttl",
+    "min_startup_backoff_duration",
     "next_vault_rotation",
     "root_rotation_statements",
     "rotation_period",
@@ -24,6 +32,7 @@ const VAULTS: [&str; 14] = [
     "rotation_schedule",
     "rotation_window",
     "running_plugin_version",
+    "serial_number_source",
     "skip_import_rotation",
     "skip_static_role_import_rotation",
     "use_annotations_as_alias_metadata",
@@ -156,7 +165,7 @@ impl Both {
             let header = if wraps { &["X-Vault-Wrap-TTL: 5m"][..] } else { &[] };
             let (status, answer) = send_as(address, "root", header, method, path, body);
             let part = answer.pointer(pointer).and_then(Value::as_str);
-            part.unwrap_or_else(|| panic!("{method} {path}: {status} {answer} has no {pointer}")).to_owned()
+            part.unwrap_or_else(|| panic!("{method} {path}: {status} {answer} has no {pointer}")).replace('\n', "\\n")
         };
         let peer = part(&self.peer.address, &path.0, &body.0);
         let lessor = part(&self.lessor.address, &path.1, &body.1);

@@ -31,7 +31,8 @@ async fn nginx_lets_in_who_has_a_certificate_and_refuses_who_had_one() {
     lessor.write("pki/roles/web", json!({ "allow_any_name": true, "key_type": "ec", "ttl": "1h" })).await;
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path();
-    let (server, good, bad) = (issue(&lessor, "server").await, issue(&lessor, "good").await, issue(&lessor, "bad").await);
+    let (server, good, bad) =
+        (issue(&lessor, "server").await, issue(&lessor, "good").await, issue(&lessor, "bad").await);
     for (name, issued) in [("server", &server), ("good", &good), ("bad", &bad)] {
         keep(dir, name, issued);
     }
@@ -53,11 +54,16 @@ async fn nginx_lets_in_who_has_a_certificate_and_refuses_who_had_one() {
     let url = format!("{}/v1/pki/ocsp", lessor.address);
     for (who, said) in [("good", "good.pem: good"), ("bad", "bad.pem: revoked")] {
         let cert = format!("{who}.pem");
-        let arguments = ["ocsp", "-issuer", "issuer.pem", "-cert", &cert, "-url", &url, "-CAfile", "ca.pem", "-no_nonce"];
+        let arguments =
+            ["ocsp", "-issuer", "issuer.pem", "-cert", &cert, "-url", &url, "-CAfile", "ca.pem", "-no_nonce"];
         let answer = content(dir, "openssl", &arguments);
         assert!(answer.contains("Response verify OK") && answer.contains(said), "{answer}");
         content(dir, "openssl", &["ocsp", "-issuer", "issuer.pem", "-cert", &cert, "-reqout", "q.der"]);
-        content(dir, "sh", &["-c", &format!("curl -s -f -o a.der {url}/$(base64 -w0 q.der | sed 's,/,%2F,g; s,+,%2B,g')")]);
+        content(
+            dir,
+            "sh",
+            &["-c", &format!("curl -s -f -o a.der {url}/$(base64 -w0 q.der | sed 's,/,%2F,g; s,+,%2B,g')")],
+        );
         let arguments = ["ocsp", "-issuer", "issuer.pem", "-cert", &cert, "-respin", "a.der", "-CAfile", "ca.pem"];
         assert!(content(dir, "openssl", &arguments).contains(said));
     }
@@ -85,7 +91,8 @@ async fn everybody_reads_authorities_and_lists_without_a_token_and_only_when_the
         ("cert/crl", "application/json"),
     ] {
         let url = format!("{}/v1/pki/{path}", lessor.address);
-        let said = content(Path::new("/tmp"), "curl", &["-s", "-o", "/dev/null", "-w", "%{http_code} %{content_type}", &url]);
+        let said =
+            content(Path::new("/tmp"), "curl", &["-s", "-o", "/dev/null", "-w", "%{http_code} %{content_type}", &url]);
         assert_eq!(said, format!("200 {kind}"), "{path}");
     }
     let url = format!("{}/v1/pki/ca", lessor.address);

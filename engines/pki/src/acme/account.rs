@@ -75,7 +75,8 @@ impl Engine {
         if Jwk::read(&Value::Object(bound))?.thumbprint() != session.key.thumbprint() {
             return refuse("malformed", "the binding is of another key than the account's");
         }
-        let unknown = || problem("unauthorized", "the binding's key is not known, was used, or is for another directory");
+        let unknown =
+            || problem("unauthorized", "the binding's key is not known, was used, or is for another directory");
         let id = text("kid");
         if id.is_empty() || id.contains('/') {
             return Err(unknown().into());
@@ -124,7 +125,8 @@ impl Engine {
             eab: binding.as_ref().map(|(binding, _)| binding.clone()),
         };
         let at = thumb_at(path, &thumbprint);
-        let mut changes = Changes::new().expect(&at, None).put(&at, &account.id)?.put(&account_at(&account.id), &account)?;
+        let mut changes =
+            Changes::new().expect(&at, None).put(&at, &account.id)?.put(&account_at(&account.id), &account)?;
         if let Some((_, key)) = &binding {
             // Used with the account or not at all; of two that race for it, one gets it.
             let at = eab_at(&key.id);

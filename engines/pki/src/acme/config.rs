@@ -53,7 +53,8 @@ impl AcmeConfig {
     /// The policy in force: the environment may demand more than the configuration.
     pub(crate) fn eab(&self) -> Eab {
         let forced = ["VAULT_DISABLE_PUBLIC_ACME", "BAO_DISABLE_PUBLIC_ACME"];
-        let is_set = |name: &&str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true" | "TRUE"));
+        let is_set =
+            |name: &&str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true" | "TRUE"));
         match self.eab_policy.as_str() {
             _ if forced.iter().any(|name| is_set(&name)) => Eab::Always,
             "always-required" => Eab::Always,
@@ -175,7 +176,10 @@ fn check(ca: &Ca, record: &Record, roles: &[String]) -> Result<()> {
         },
     }
     if !config.dns_resolver.is_empty() && config.dns_resolver.parse::<SocketAddr>().is_err() {
-        return refuse(format!("failed to parse DNS resolver address {:?}: expected address and port", config.dns_resolver));
+        return refuse(format!(
+            "failed to parse DNS resolver address {:?}: expected address and port",
+            config.dns_resolver
+        ));
     }
     if !matches!(config.eab_policy.as_str(), "not-required" | "new-account-required" | "always-required") {
         return refuse(format!(

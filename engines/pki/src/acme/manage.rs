@@ -146,7 +146,9 @@ pub(crate) async fn read_account(_: Arc<Engine>, cx: Context, at: AccountId) -> 
 }
 
 pub(crate) async fn set_status(_: Arc<Engine>, cx: Context, asked: SetStatus) -> Result<Reply> {
-    let Some(mut account) = cx.view.get::<Account>(&account_at(&asked.keyid)).await? else { return Ok(Reply::missing()) };
+    let Some(mut account) = cx.view.get::<Account>(&account_at(&asked.keyid)).await? else {
+        return Ok(Reply::missing());
+    };
     match asked.status.as_str() {
         "revoked" => {
             account.ended = if account.status == "valid" { cx.now().as_second() } else { account.ended };
@@ -178,8 +180,10 @@ impl Engine {
                     left += 1;
                     continue;
                 }
-                let changes = Changes::new().delete(&order_at(&id, &order_id)).delete(&super::store::issued_at(&order.serial));
-                let gone = order.authorizations.iter().map(|authorization| super::store::authorization_at(&id, authorization));
+                let changes =
+                    Changes::new().delete(&order_at(&id, &order_id)).delete(&super::store::issued_at(&order.serial));
+                let gone =
+                    order.authorizations.iter().map(|authorization| super::store::authorization_at(&id, authorization));
                 cx.view.commit(gone.fold(changes, |changes, at| changes.delete(&at))).await?;
                 deleted += 1;
             }
@@ -190,7 +194,8 @@ impl Engine {
                 cx.view.put(&account_at(&id), &account).await?;
                 ended = 1;
             } else if left == 0 && account.status != "valid" && account.ended.saturating_add(buffer) < now {
-                let thumb = Jwk::read(&Value::Object(account.jwk.clone())).map(|key| key.thumbprint()).unwrap_or_default();
+                let thumb =
+                    Jwk::read(&Value::Object(account.jwk.clone())).map(|key| key.thumbprint()).unwrap_or_default();
                 let changes = Changes::new().delete(&account_at(&id));
                 cx.view.commit(changes.delete(&thumb_at(&account.directory, &thumb))).await?;
                 dropped = 1;

@@ -80,7 +80,9 @@ impl Engine {
             Err(error) => return Err(error.into()),
         }
         let last = self.nonces.swept.load(Ordering::Relaxed);
-        if now - last > 60 && self.nonces.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if now - last > 60
+            && self.nonces.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             self.forget_nonces(cx, now).await?;
         }
         Ok(())

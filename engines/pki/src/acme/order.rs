@@ -3,9 +3,7 @@ use super::account::handlers;
 use super::jws::{Jwk, decode, encode};
 use super::problem::{Outcome, Problem, malformed, problem, refuse};
 use super::session::{Asked, Directory, json_reply};
-use super::store::{
-    Authorization, Challenge, Identifier, Order, authorization_at, issued_at, order_at,
-};
+use super::store::{Authorization, Challenge, Identifier, Order, authorization_at, issued_at, order_at};
 use super::validate;
 use crate::Engine;
 use crate::encode::rfc3339;
@@ -44,7 +42,9 @@ fn identifier(value: &Value) -> Outcome<Identifier> {
             let ip = ip.map_err(|_| problem("rejectedIdentifier", format!("{:?} is no IP address", text("value"))))?;
             Ok(Identifier { kind: "ip".to_owned(), value: ip.to_string(), wildcard: false })
         }
-        other => refuse("unsupportedIdentifier", format!("identifiers of type {other:?} are not offered: use dns or ip")),
+        other => {
+            refuse("unsupportedIdentifier", format!("identifiers of type {other:?} are not offered: use dns or ip"))
+        }
     }
 }
 
@@ -239,6 +239,10 @@ impl Engine {
         if refused.is_empty() {
             return Ok(());
         }
+        // One problem needs none below it.
+        if let [only] = refused.as_slice() {
+            return refuse("rejectedIdentifier", only["detail"].as_str().unwrap_or_default());
+        }
         let detail = refused.iter().filter_map(|one| one["detail"].as_str()).collect::<Vec<_>>().join("; ");
         Err(Problem { kind: "rejectedIdentifier", detail, subproblems: refused }.into())
     }
@@ -273,7 +277,8 @@ impl Engine {
         let mut authorization = self.authorization(cx, &account.id, &asked.id).await?;
         let pending = authorization.status == "pending";
         let id = authorization.id.clone();
-        let others_wait = authorization.challenges.iter().any(|other| other.status == "processing" && other.kind != asked.kind);
+        let others_wait =
+            authorization.challenges.iter().any(|other| other.status == "processing" && other.kind != asked.kind);
         let challenge = authorization.challenges.iter_mut().find(|challenge| challenge.kind == asked.kind);
         let challenge = challenge.ok_or_else(|| malformed("there is no such challenge"))?;
         let begins = session.body.is_some() && challenge.status == "pending" && pending;
@@ -302,7 +307,9 @@ impl Engine {
         match order.status.as_str() {
             "ready" => {}
             "valid" => return refuse("orderNotReady", "the order has its certificate already"),
-            other => return refuse("orderNotReady", format!("the order is {other}: its challenges have to be valid first")),
+            other => {
+                return refuse("orderNotReady", format!("the order is {other}: its challenges have to be valid first"));
+            }
         }
         let der = decode(session.text("csr")).filter(|der| !der.is_empty());
         let der = der.ok_or_else(|| problem("badCSR", "csr is not DER in base64url"))?;
@@ -405,7 +412,12 @@ impl Engine {
                 }
             }
             None if session.key.spki == cert.spki => {}
-            None => return refuse("unauthorized", "the request is signed neither by the certificate's key nor by its account"),
+            None => {
+                return refuse(
+                    "unauthorized",
+                    "the request is signed neither by the certificate's key nor by its account",
+                );
+            }
         }
         if self.is_revoked(cx, &serial).await? {
             return refuse("alreadyRevoked", "the certificate is revoked already");
@@ -440,7 +452,15 @@ fn check_csr(csr: &Csr, order: &Order, account_key: &Jwk) -> Outcome<()> {
         list.dedup();
     }
     if asked != ordered {
-        return Err(problem("badCSR", format!("the names of the request ({}) are not those of the order ({})", asked.join(", "), ordered.join(", "))).into());
+        return Err(problem(
+            "badCSR",
+            format!(
+                "the names of the request ({}) are not those of the order ({})",
+                asked.join(", "),
+                ordered.join(", ")
+            ),
+        )
+        .into());
     }
     let san = const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
     let basic = const_oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS;
@@ -451,7 +471,9 @@ fn check_csr(csr: &Csr, order: &Order, account_key: &Jwk) -> Outcome<()> {
             return bad("the request asks to be an authority");
         }
         if id != san && id != basic && !usages.contains(&id) && extension.critical {
-            return Err(problem("badCSR", format!("the request asks for the extension {id}, which is not offered")).into());
+            return Err(
+                problem("badCSR", format!("the request asks for the extension {id}, which is not offered")).into()
+            );
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::config::AcmeConfig;
 use super::problem::{Problem, problem};
 use crate::x509::Cert;
+use der::Decode;
 use der::asn1::ObjectIdentifier;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
@@ -10,12 +11,13 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const DNS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -37,13 +39,13 @@ struct Bounded {
     config: Arc<AcmeConfig>,
 }
 
-async fn addresses(resolver: &TokioResolver, config: &AcmeConfig, host: &str) -> Result<Vec<IpAddr>, String> {
+async fn addresses(resolver: &TokioResolver, config: &AcmeConfig, host: &str) -> Result<Vec<IpAddr>, Problem> {
     // A name is looked up as it is, without the machine's search list.
-    let found = resolver.lookup_ip(format!("{host}.")).await.map_err(|error| format!("{host} cannot be resolved: {error}"))?;
-    let all: Vec<IpAddr> = found.iter().collect();
-    let allowed: Vec<IpAddr> = all.iter().copied().filter(|ip| config.permits(*ip)).collect();
+    let found = resolver.lookup_ip(format!("{host}.")).await;
+    let found = found.map_err(|error| problem("dns", format!("{host} cannot be resolved: {error}")))?;
+    let allowed: Vec<IpAddr> = found.iter().filter(|ip| config.permits(*ip)).collect();
     if allowed.is_empty() {
-        return Err(format!("{host} has no address that may be connected to"));
+        return Err(problem("rejectedIdentifier", format!("{host} has no address that may be connected to")));
     }
     Ok(allowed)
 }
@@ -52,7 +54,7 @@ impl Resolve for Bounded {
     fn resolve(&self, name: Name) -> Resolving {
         let (resolver, config) = (Arc::clone(&self.resolver), Arc::clone(&self.config));
         Box::pin(async move {
-            let found = addresses(&resolver, &config, name.as_str()).await?;
+            let found = addresses(&resolver, &config, name.as_str()).await.map_err(|problem| problem.detail)?;
             let addresses: Addrs = Box::new(found.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
         })
@@ -80,7 +82,7 @@ impl ServerCertVerifier for Anything {
         cert: &CertificateDer<'_>,
         signed: &rustls::DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        self.holds_key(message, cert, signed)
     }
     fn verify_tls13_signature(
         &self,
@@ -88,10 +90,31 @@ impl ServerCertVerifier for Anything {
         cert: &CertificateDer<'_>,
         signed: &rustls::DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        self.holds_key(message, cert, signed)
     }
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl Anything {
+    /// Whether the server holds the certificate's key. The library's own check refuses certificates with acmeIdentifier, as
+    /// one that it does not know but is critical.
+    fn holds_key(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let wrong = || rustls::Error::General("the handshake is not signed by the certificate's key".to_owned());
+        let cert = Cert::parse(cert).map_err(|_| wrong())?;
+        let info = SubjectPublicKeyInfoRef::from_der(&cert.spki).map_err(|_| wrong())?;
+        let key = info.subject_public_key.as_bytes().ok_or_else(wrong)?;
+        let known = self.0.signature_verification_algorithms.mapping;
+        let ways = known.iter().filter(|(scheme, _)| *scheme == signed.scheme).flat_map(|(_, ways)| ways.iter());
+        let holds =
+            |way: &&dyn SignatureVerificationAlgorithm| way.verify_signature(key, message, signed.signature()).is_ok();
+        if ways.copied().any(|way| holds(&way)) { Ok(HandshakeSignatureValid::assertion()) } else { Err(wrong()) }
     }
 }
 
@@ -163,16 +186,26 @@ impl Probe {
     pub(crate) async fn http(&self, host: &str, token: &str, wanted: &str) -> Result<(), Problem> {
         let at = match host.parse::<IpAddr>() {
             Ok(ip) if !self.config.permits(ip) => {
-                return Err(problem("connection", format!("{host} may not be connected to")));
+                return Err(problem("rejectedIdentifier", format!("{host} may not be connected to")));
             }
             Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
-            _ => host.to_owned(),
+            Ok(IpAddr::V4(_)) => host.to_owned(),
+            Err(_) => {
+                // Looked up here for the sake of a clear answer; the client asks again, of the resolver's memory.
+                addresses(&self.resolver, &self.config, host).await?;
+                host.to_owned()
+            }
         };
         let url = format!("http://{at}/.well-known/acme-challenge/{token}");
-        let failed = |error: reqwest::Error| problem("connection", format!("{url} cannot be fetched: {}", cause(&error.without_url())));
+        let failed = |error: reqwest::Error| {
+            problem("connection", format!("{url} cannot be fetched: {}", cause(&error.without_url())))
+        };
         let mut answer = self.client()?.get(&url).send().await.map_err(failed)?;
         if !answer.status().is_success() {
-            return Err(problem("incorrectResponse", format!("{url} is answered with status {}", answer.status().as_u16())));
+            return Err(problem(
+                "incorrectResponse",
+                format!("{url} is answered with status {}", answer.status().as_u16()),
+            ));
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
@@ -197,9 +230,7 @@ impl Probe {
             .answers()
             .iter()
             .filter_map(|record| match &record.data {
-                RData::TXT(txt) => {
-                    Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
-                }
+                RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
                 _ => None,
             })
             .collect();
@@ -212,7 +243,7 @@ impl Probe {
     /// tls-alpn-01: the certificate of the handshake has to hold name and digest.
     pub(crate) async fn tls_alpn(&self, host: &str, wanted: &[u8]) -> Result<(), Problem> {
         let look = async {
-            let found = addresses(&self.resolver, &self.config, host).await.map_err(|why| problem("dns", why))?;
+            let found = addresses(&self.resolver, &self.config, host).await?;
             let mut why = problem("connection", format!("{host} has no address"));
             for ip in found {
                 match TcpStream::connect((ip, 443)).await {

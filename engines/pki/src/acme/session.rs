@@ -91,7 +91,10 @@ impl Engine {
             let found = self.find_role(cx, &name).await?;
             let found = found.ok_or_else(|| Error::NotFound(format!("unknown role: {name}")))?;
             if found.no_store {
-                return refuse("serverInternal", format!("the role {name} stores nothing (no_store), which ACME needs"));
+                return refuse(
+                    "serverInternal",
+                    format!("the role {name} stores nothing (no_store), which ACME needs"),
+                );
             }
             Role::clone(&found)
         };

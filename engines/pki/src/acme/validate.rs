@@ -63,7 +63,8 @@ impl Engine {
         let challenge = waiting(&authorization, &place).ok_or_else(gone)?;
         let account: Option<Account> = cx.view.get(&account_at(&place.account)).await?;
         let account = account.ok_or_else(gone)?;
-        let key = Jwk::read(&Value::Object(account.jwk)).map_err(|_| Error::Internal("a stored account is damaged".to_owned()))?;
+        let key = Jwk::read(&Value::Object(account.jwk))
+            .map_err(|_| Error::Internal("a stored account is damaged".to_owned()))?;
         let planned = Planned {
             identifier: authorization.identifier.clone(),
             token: challenge.token.clone(),
@@ -108,9 +109,13 @@ impl Engine {
                 ends = Some("valid");
             } else {
                 challenge.error = failed.clone();
-                // What was shown is wrong, not only slow to come: more attempts would be for nothing.
-                let definite = failed["type"].as_str().is_some_and(|kind| kind.ends_with(":incorrectResponse"));
-                if challenge.attempts >= ATTEMPTS || (definite && challenge.attempts >= 2) {
+                // Where what was shown is wrong, or must not be looked at, more attempts would be for nothing.
+                let attempts = match failed["type"].as_str().unwrap_or_default().rsplit(':').next() {
+                    Some("rejectedIdentifier") => 1,
+                    Some("incorrectResponse") => 2,
+                    _ => ATTEMPTS,
+                };
+                if challenge.attempts >= attempts {
                     "invalid".clone_into(&mut challenge.status);
                     ends = Some("invalid");
                 }
@@ -126,7 +131,11 @@ impl Engine {
         let Ok((authorization, _)) = load(cx, &place).await else { return Ok(None) };
         let challenge = waiting(&authorization, &place);
         Ok(challenge.map(|challenge| {
-            if challenge.attempts == 0 { cx.now().as_second() } else { challenge.tried + PAUSE * i64::from(challenge.attempts) }
+            if challenge.attempts == 0 {
+                cx.now().as_second()
+            } else {
+                challenge.tried + PAUSE * i64::from(challenge.attempts)
+            }
         }))
     }
 }

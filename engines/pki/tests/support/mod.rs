@@ -47,8 +47,7 @@ pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// Runs openssl; its output, whether it is content.
 pub fn openssl(directory: &Path, arguments: &str) -> (bool, String) {
-    let output =
-        Command::new("openssl").current_dir(directory).args(arguments.split_whitespace()).output().unwrap();
+    let output = Command::new("openssl").current_dir(directory).args(arguments.split_whitespace()).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
