@@ -101,6 +101,8 @@ pub enum Workflow {
     RevokeToken,
     /// The mount of two leases is taken away.
     Unmount,
+    /// The namespace that the mount of two leases lies in is deleted.
+    DeleteNamespace,
     /// The root secret is rotated.
     RotateRoot,
     /// A static credential is rotated.
@@ -109,7 +111,7 @@ pub enum Workflow {
 
 impl Workflow {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Issue,
         Self::Renew,
         Self::Revoke,
@@ -118,6 +120,7 @@ impl Workflow {
         Self::RevokePrefix,
         Self::RevokeToken,
         Self::Unmount,
+        Self::DeleteNamespace,
         Self::RotateRoot,
         Self::RotateStatic,
     ];
@@ -125,13 +128,17 @@ impl Workflow {
         match self {
             Self::Issue | Self::RotateRoot | Self::RotateStatic => 0,
             Self::Renew | Self::Revoke | Self::RevokeLater | Self::Expire => 1,
-            Self::RevokeToken | Self::Unmount => 2,
+            Self::RevokeToken | Self::Unmount | Self::DeleteNamespace => 2,
             Self::RevokePrefix => 3,
         }
     }
     /// While a caller waits the lease goes after the credential, and stays what it was should that be refused.
     fn deletes_before_it_writes(self) -> bool {
-        matches!(self, Self::Revoke | Self::RevokePrefix | Self::Unmount)
+        matches!(self, Self::Revoke | Self::RevokePrefix) || self.takes_away()
+    }
+    /// What the mount is deleted by.
+    fn takes_away(self) -> bool {
+        matches!(self, Self::Unmount | Self::DeleteNamespace)
     }
     fn fits(self, simulation: &Simulation) -> bool {
         match self {
@@ -179,7 +186,7 @@ async fn run(simulation: Simulation, workflow: Workflow, point: usize) -> bool {
     world.initialise().await.core.seal().await;
     let node = world.start(Arc::new(world.storage.with_hook(death.clone() as Arc<dyn Hook>))).await;
     simulation.platform.interrupt(death.clone());
-    let token = prepare(&node, &simulation).await;
+    let token = prepare(&node, &simulation, workflow).await;
     let mut leases = Vec::new();
     for _ in 0..workflow.leases() {
         let path = format!("{MOUNT}{}", simulation.issue.path);
@@ -222,8 +229,14 @@ impl Interrupt for Alive {
 }
 
 /// Mounts and configures the engine; a child token that leases can die with.
-async fn prepare(node: &Node, simulation: &Simulation) -> String {
-    node.write(&format!("sys/mounts/{MOUNT}"), json!({ "type": simulation.factory.kind() })).await;
+async fn prepare(node: &Node, simulation: &Simulation, workflow: Workflow) -> String {
+    let mount = if workflow == Workflow::DeleteNamespace {
+        node.write("sys/namespaces/under", json!({})).await;
+        "under/sys/mounts/test".to_owned()
+    } else {
+        format!("sys/mounts/{MOUNT}")
+    };
+    node.write(&mount, json!({ "type": simulation.factory.kind() })).await;
     for step in &simulation.setup {
         ok(&step.path, node.step(MOUNT, step).await);
     }
@@ -272,6 +285,7 @@ async fn act(node: Node, workflow: Workflow, leases: Vec<Value>, token: String, 
             answer
         }
         Workflow::Unmount => node.ask(Operation::Delete, &format!("sys/mounts/{MOUNT}"), json!({})).await,
+        Workflow::DeleteNamespace => node.ask(Operation::Delete, "sys/namespaces/under", json!({})).await,
         Workflow::RotateRoot => node.step(MOUNT, &root.unwrap()).await,
         Workflow::RotateStatic => node.step(MOUNT, &fixed.unwrap()).await,
     };
@@ -300,10 +314,14 @@ async fn check(node: &Node, simulation: &Simulation, workflow: Workflow, place: 
         "{place}: rotation unfinished"
     );
 
-    let mounted = active.mounts.at("", MOUNT).filter(|mounted| !mounted.entry.tainted);
-    if workflow == Workflow::Unmount && mounted.is_none() {
-        // A crash in the middle leaves a tainted mount; taking it away again has to work.
-        ok(place, node.ask(Operation::Delete, &format!("sys/mounts/{MOUNT}"), json!({})).await);
+    let (taken, path) = if workflow == Workflow::DeleteNamespace {
+        (active.namespaces.at("under/").is_none_or(|namespace| namespace.tainted), "sys/namespaces/under".to_owned())
+    } else {
+        (active.mounts.at("", MOUNT).is_none_or(|mounted| mounted.entry.tainted), format!("sys/mounts/{MOUNT}"))
+    };
+    if workflow.takes_away() && taken {
+        // A crash in the middle leaves it tainted; taking it away again has to work.
+        ok(place, node.ask(Operation::Delete, &path, json!({})).await);
         assert_eq!(platform.live(), Vec::<String>::new(), "{place}: a credential outlived its mount");
         assert!(
             active.storage.scan("logical/", None, 1).await.unwrap().is_empty(),
