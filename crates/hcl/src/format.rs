@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_may_begin_with_what_ends_another() {
+        for text in ["/*/**/#", "/*/ a */\nb=1"] {
+            let laid_out = format(text).unwrap();
+            assert_eq!(format(&laid_out).unwrap(), laid_out);
+        }
+    }
+
+    #[test]
     fn a_byte_order_mark_is_dropped() {
         assert_eq!(format("\u{feff}a=1").unwrap(), format("a=1").unwrap());
     }

@@ -218,13 +218,41 @@ LIST pki/issuers
 
 /// What chance decides, and what only one of both has.
 const CHANCE: &[&str] = &[
-    "certificate", "private_key", "serial_number", "issuing_ca", "csr", "issuer_id", "key_id", "expiration", "not_before",
-    "subject_key_id", "default", "key", "created_on", "id", "crl", "revocation_time", "revocation_time_rfc3339",
-    "time_started", "time_finished", "internal_backend_uuid", "not_after", "lease_duration", "acme_directory", "ca_chain",
+    "certificate",
+    "private_key",
+    "serial_number",
+    "issuing_ca",
+    "csr",
+    "issuer_id",
+    "key_id",
+    "expiration",
+    "not_before",
+    "subject_key_id",
+    "default",
+    "key",
+    "created_on",
+    "id",
+    "crl",
+    "revocation_time",
+    "revocation_time_rfc3339",
+    "time_started",
+    "time_finished",
+    "internal_backend_uuid",
+    "not_after",
+    "lease_duration",
+    "acme_directory",
+    "ca_chain",
     "last_auto_tidy_finished",
 ];
 const IGNORED: &[&str] = &[
-    "key_info", "keys", "mapping", "ca_chain", "imported_issuers", "imported_keys", "existing_issuers", "existing_keys",
+    "key_info",
+    "keys",
+    "mapping",
+    "ca_chain",
+    "imported_issuers",
+    "imported_keys",
+    "existing_issuers",
+    "existing_keys",
     "request_id",
 ];
 
@@ -233,9 +261,17 @@ async fn pki_answers_what_the_peer_answers() {
     let mut both = Both::start().await;
     both.without(CHANCE, IGNORED);
     both.all(PART_1);
-    both.keep("csr", ("POST", "pki/intermediate/generate/exported", r#"{"common_name":"I","key_type":"ec","key_name":"ik"}"#), "/data/csr");
+    both.keep(
+        "csr",
+        ("POST", "pki/intermediate/generate/exported", r#"{"common_name":"I","key_type":"ec","key_name":"ik"}"#),
+        "/data/csr",
+    );
     both.all(PART_2);
-    both.keep("int", ("POST", "pki/root/sign-intermediate", r#"{"csr":"$csr","ttl":"50h","issuer_ref":"uno"}"#), "/data/certificate");
+    both.keep(
+        "int",
+        ("POST", "pki/root/sign-intermediate", r#"{"csr":"$csr","ttl":"50h","issuer_ref":"uno"}"#),
+        "/data/certificate",
+    );
     both.all(PART_3);
     both.keep("serial", ("POST", "pki/issue/w", r#"{"common_name":"a.b"}"#), "/data/serial_number");
     both.keep("leaf", ("POST", "pki/issue/w", r#"{"common_name":"a.b","format":"pem_bundle"}"#), "/data/certificate");

@@ -43,8 +43,8 @@ fn comments<'a>(text: &'a str, from: Span, to: Span, pieces: &mut Vec<Piece<'a>>
     while let Some(start) = rest.find(['#', '/']) {
         line += rest[..start].matches('\n').count();
         rest = &rest[start..];
-        let length = if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        let length = if let Some(inside) = rest.strip_prefix("/*") {
+            inside.find("*/").map_or(rest.len(), |end| end + 4)
         } else {
             rest.find('\n').unwrap_or(rest.len())
         };
