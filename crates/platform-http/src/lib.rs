@@ -1,10 +1,10 @@
 //! Requests to a platform that is asked over HTTP (a provider's keys, a cluster's token review): every one has a
 //! timeout, reads no more than it has to, and follows no redirect, so that credentials reach nobody but the address that
 //! an operator configured.
-use reqwest::Method;
+pub use reqwest::Method;
 use reqwest::redirect::Policy;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,6 +119,14 @@ impl Answer {
 /// # Errors
 /// [`Error::Ca`] when there is no certificate in it.
 pub fn tls(ca_pem: &str) -> Result<rustls::ClientConfig, Error> {
+    tls_with_identity(ca_pem, None)
+}
+
+/// The same, showing a certificate and its key (PEM) to whoever asks for one.
+///
+/// # Errors
+/// [`Error::Ca`] when there is no certificate in it, [`Error::Tls`] when certificate and key are not of each other.
+pub fn tls_with_identity(ca_pem: &str, identity: Option<(&str, &str)>) -> Result<rustls::ClientConfig, Error> {
     let mut roots = rustls::RootCertStore::empty();
     if ca_pem.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -132,7 +140,13 @@ pub fn tls(ca_pem: &str) -> Result<rustls::ClientConfig, Error> {
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots).with_no_client_auth())
+    let builder = builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots);
+    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let chain = chain.map_err(|error| Error::Tls(format!("client certificate: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|error| Error::Tls(format!("key of the client certificate: {error}")))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| Error::Tls(error.to_string()))
 }
 
 impl Http {
@@ -141,7 +155,15 @@ impl Http {
     /// # Errors
     /// [`Error::Ca`] when there is no certificate in it.
     pub fn new(ca_pem: &str) -> Result<Self, Error> {
-        let builder = reqwest::Client::builder().use_preconfigured_tls(tls(ca_pem)?).redirect(Policy::none());
+        Self::with_identity(ca_pem, None)
+    }
+    /// The same, showing a certificate and its key (PEM) to whoever asks for one.
+    ///
+    /// # Errors
+    /// As [`tls_with_identity`].
+    pub fn with_identity(ca_pem: &str, identity: Option<(&str, &str)>) -> Result<Self, Error> {
+        let tls = tls_with_identity(ca_pem, identity)?;
+        let builder = reqwest::Client::builder().use_preconfigured_tls(tls).redirect(Policy::none());
         let built = builder.connect_timeout(CONNECT).timeout(TIMEOUT).user_agent("lessor").build();
         Ok(Self { client: built.map_err(|error| Error::Tls(error.to_string()))? })
     }

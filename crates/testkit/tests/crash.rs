@@ -5,23 +5,29 @@ use lessor_engine::simulation::Simulation;
 use lessor_testkit::crash::{self, Workflow};
 use lessor_testkit::sim;
 
-async fn exhaust(engine: &str, make: impl Fn() -> Simulation) {
+/// `without` counts the workflows that the engine does not have.
+async fn exhaust(engine: &str, without: usize, make: impl Fn() -> Simulation) {
     let visited = crash::exhaust(make).await;
     println!("crash points visited: {} in {} workflows of {engine}", visited.points, visited.workflows);
-    assert_eq!(visited.workflows, Workflow::ALL.len());
+    assert_eq!(visited.workflows, Workflow::ALL.len() - without);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_simplest_engine() {
-    exhaust("the simplest engine", || sim::simulation().0).await;
+    exhaust("the simplest engine", 0, || sim::simulation().0).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_aws_engine() {
-    exhaust("aws", lessor_engine_aws::sim::simulation).await;
+    exhaust("aws", 0, lessor_engine_aws::sim::simulation).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_database_engine() {
-    exhaust("database", lessor_engine_database::sim::simulation).await;
+    exhaust("database", 0, lessor_engine_database::sim::simulation).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_rabbitmq_engine() {
+    exhaust("rabbitmq", 1, lessor_engine_rabbitmq::sim::simulation).await;
 }
