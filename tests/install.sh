@@ -15,6 +15,7 @@ command -v certbot > /dev/null || missing+=(certbot)
 command -v lego > /dev/null || missing+=(lego)
 command -v dehydrated > /dev/null || missing+=(dehydrated)
 command -v acme-tiny > /dev/null || missing+=(acme-tiny)
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 command -v gpg > /dev/null || missing+=(gnupg)
 command -v softhsm2-util > /dev/null || missing+=(softhsm2)
 command -v pkcs11-tool > /dev/null || missing+=(opensc)
@@ -59,3 +60,5 @@ node node-vault-0.12 node-vault@0.12
 # An OpenID provider that the OpenID foundation certified, and an independent library that verifies identity tokens.
 node oidc-provider-9 oidc-provider@9
 python pyjwt-2 python 'pyjwt[crypto]==2.*'
+# The client of RabbitMQ's own tutorials.
+python pika-1 python 'pika==1.*'

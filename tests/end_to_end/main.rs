@@ -18,6 +18,7 @@ mod pki;
 mod policy;
 mod policy_fuzz;
 mod postgresql;
+mod rabbitmq;
 mod same_way;
 mod seal;
 mod seal_command_lines;

@@ -8,6 +8,7 @@ pub mod nginx;
 pub mod openid;
 pub mod peer;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod slapd;
 pub mod sts;
 
