@@ -93,7 +93,7 @@ pub(crate) fn moment(field: &str, text: &str) -> Result<i64> {
     if text.trim() == "9999-12-31T23:59:59Z" {
         return Ok(253_402_300_799);
     }
-    parsed.map(|at| at.as_second()).map_err(|_| {
+    parsed.map(lessor_engine::Timestamp::as_second).map_err(|_| {
         Error::invalid(format!("failed to parse {field} {text:?}: expected a time such as 2030-01-31T23:59:59Z"))
     })
 }

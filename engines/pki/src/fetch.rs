@@ -49,7 +49,7 @@ fn jiff_http_date(text: &str) -> Option<i64> {
     let [day, month, year, time, "GMT"] = parts.as_slice() else { return None };
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|name| name == month)? + 1;
-    format!("{year}-{month:02}-{day}T{time}Z").parse::<Timestamp>().ok().map(|at| at.as_second())
+    format!("{year}-{month:02}-{day}T{time}Z").parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
 /// Bytes with their date; 304 where the asker has them.

@@ -25,7 +25,7 @@ GET pki/crl
 GET pki/cert/ca
 GET pki/cert/1a:2b
 GET pki/cert/ca_chain
-GET pki/cert/crl ~~ faults of the caller ~~ 404 ~~ 
+GET pki/cert/crl ~~ faults of the caller ~~ 404 ~~ errors
 POST pki/roles/r {}
 GET pki/roles/r
 POST pki/roles/r {"allowed_domains":"a,b","ttl":"1h","max_ttl":"2h","key_type":"ec"}
@@ -146,7 +146,7 @@ POST pki/issue/w {"common_name":"a.b","other_sans":"1.2;UTF8:x"} ~~ texts of ref
 POST pki/issue/w {"common_name":"a.b","serial_number":"x"}
 POST pki/issue/w {"common_name":"a.b","user_ids":"x"}
 POST pki/issue/w {"common_name":"a b"}
-POST pki/issue/w {"common_name":"a.b","ttl":"100000h"} ~~ texts of refusals ~~ 400 ~~ -22T04:21:24Z that is beyond the expiration of the CA certificate at
+POST pki/issue/w {"common_name":"a.b","ttl":"100000h"} ~~ texts of refusals ~~ 400 ~~ is beyond the expiration of the CA certificate at
 "#;
 
 const PART_4: &str = r#"
@@ -201,7 +201,7 @@ GET pki/acme/directory ~~ answers in Lessor's words ~~ 500 ~~ : requested usage 
 GET pki/config/acme
 POST pki/acme/new-eab {}
 LIST pki/eab
-DELETE pki/eab/x ~~ texts of refusals ~~ 404 ~~ 
+DELETE pki/eab/x ~~ texts of refusals ~~ 404 ~~ errors
 DELETE pki/eab/0e6ba3bf-3b43-4f2f-8e2f-8a3ef2c5ed9a
 POST pki/keys/generate/internal {"key_name":"g","key_type":"ec"}
 POST pki/keys/generate/exported {"key_type":"ed25519"}
@@ -211,7 +211,7 @@ POST pki/keys/import {"pem_bundle":"x"}
 POST pki/issuer/uno/sign-revocation-list {"crl_number":1}
 POST pki/issuer/uno/resign-crls {"crl_number":1} ~~ values that cannot work ~~ 400 ~~ at least one CRL must be provided in crls
 DELETE pki/issuer/uno ~~ answers in Lessor's words ~~ 200 ~~ (via issuer_ref uno); this was configured as the default issuer. Oper
-DELETE pki/issuer/none ~~ answers in Lessor's words ~~ 200 ~~ 
+DELETE pki/issuer/none ~~ answers in Lessor's words ~~ 200 ~~ lease_id
 DELETE pki/root
 LIST pki/issuers
 "#;

@@ -56,7 +56,7 @@ impl AcmeConfig {
         let is_set =
             |name: &&str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true" | "TRUE"));
         match self.eab_policy.as_str() {
-            _ if forced.iter().any(|name| is_set(&name)) => Eab::Always,
+            _ if forced.iter().any(is_set) => Eab::Always,
             "always-required" => Eab::Always,
             "new-account-required" => Eab::NewAccount,
             _ => Eab::NotRequired,

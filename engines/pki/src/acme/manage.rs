@@ -1,7 +1,9 @@
 //! What operators do with ACME: keys for bindings, and looking after accounts.
 use super::jws::encode;
 use super::session::Asked;
-use super::store::{ACCOUNTS, Account, EABS, EabKey, Order, account_at, eab_at, order_at, orders_at, thumb_at};
+use super::store::{
+    ACCOUNTS, Account, EABS, EabKey, Identifier, Order, account_at, eab_at, order_at, orders_at, thumb_at,
+};
 use crate::Engine;
 use crate::acme::jws::Jwk;
 use crate::encode::rfc3339;
@@ -112,7 +114,7 @@ async fn show(cx: &Context, account: &Account) -> Result<Value> {
         orders.push(json!({
             "cert_expiry": time(order.cert_expires),
             "cert_serial_number": crate::issue::serial_text(&order.serial),
-            "identifiers": order.identifiers.iter().map(|identifier| identifier.name()).collect::<Vec<_>>(),
+            "identifiers": order.identifiers.iter().map(Identifier::name).collect::<Vec<_>>(),
             "order_expiry": time(order.expires),
             "order_id": order.id,
             "status": order.status,
