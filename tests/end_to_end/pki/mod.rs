@@ -2,6 +2,8 @@
 //! peer answers the same requests.
 mod acme;
 mod leases;
+mod lint;
+mod schedule;
 mod tls;
 
 use crate::lessor::Lessor;
