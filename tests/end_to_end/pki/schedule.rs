@@ -30,7 +30,7 @@ async fn lists_and_tidying_follow_their_schedule_through_a_restart() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let serial = short["data"]["serial_number"].as_str().unwrap();
-    while lessor.send(lessor_client::Request::get(format!("pki/cert/{serial}"))).await.is_ok() {
+    while lessor.send(lessor_client::Request::get(&format!("pki/cert/{serial}"))).await.is_ok() {
         assert!(Instant::now() < end, "nothing was tidied");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
