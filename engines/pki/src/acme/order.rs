@@ -303,6 +303,9 @@ impl Engine {
     async fn finalize_reply(&self, cx: &Context, asked: &Asked) -> Outcome<Reply> {
         let session = self.session(cx, asked).await?;
         let account = session.account()?;
+        let at = order_at(&account.id, &asked.id);
+        // Before the order is read, so that a change in between is noticed.
+        let version = cx.view.version(&at).await?;
         let order = self.order(cx, &account.id, &asked.id).await?;
         match order.status.as_str() {
             "ready" => {}
@@ -324,12 +327,16 @@ impl Engine {
             cert_expires: cert.not_after,
             ..order
         };
-        let at = order_at(&account.id, &done.id);
-        let version = cx.view.version(&at).await?;
         let stored = Stored::new(&cert, Some(&done.issuer_id), false);
         // Of two that finalize at once, one gets through.
         let changes = Changes::new().expect(&at, version).put(&at, &done)?.put(&cert_at(&done.serial), &stored)?;
-        cx.view.commit(changes.put(&issued_at(&done.serial), &account.id)?).await?;
+        match cx.view.commit(changes.put(&issued_at(&done.serial), &account.id)?).await {
+            Ok(()) => {}
+            Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {
+                return refuse("orderNotReady", "the order was finalized by another request at the same time");
+            }
+            Err(error) => return Err(error.into()),
+        }
         let base = &session.directory.base;
         Ok(json_reply(200, &show_order(base, &done))?.header("location", format!("{base}/order/{}", done.id)))
     }
