@@ -16,6 +16,9 @@ pub enum Cleaned {
 /// # Errors
 /// The answer to a path that is none of the API's, or that could be read in two ways.
 pub fn clean(raw: &str) -> Result<Cleaned, Response> {
+    if let Some(path) = ocsp(raw) {
+        return Ok(Cleaned::Path(path));
+    }
     if let Some(clean) = redirection(raw) {
         return Ok(Cleaned::Elsewhere(clean));
     }
@@ -33,6 +36,18 @@ pub fn clean(raw: &str) -> Result<Cleaned, Response> {
         return Err(Response::error(400, "the path has empty segments: use single slashes"));
     }
     Ok(Cleaned::Path(decoded.into_owned()))
+}
+
+/// A question in OCSP by GET (RFC 6960, A.1): base64, in which slashes may follow each other and mean what they are.
+fn ocsp(raw: &str) -> Option<String> {
+    let (mount, question) = raw.strip_prefix("/v1/")?.split_once("/ocsp/")?;
+    let question = percent_decode_str(question).decode_utf8().ok()?;
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let plain = mount.chars().all(is_name) && mount.split('/').all(|name| !matches!(name, "" | "." | ".."));
+    // The shortest question has some sixty bytes.
+    let is_question = question.len() > 60 && question.chars().all(base64);
+    (plain && is_question && question.contains("//")).then(|| format!("{mount}/ocsp/{question}"))
 }
 
 /// The path without empty, `.` and `..` segments, if it has any.
@@ -71,6 +86,11 @@ mod tests {
         assert_eq!(at("//"), Ok(Cleaned::Elsewhere("/".into())));
         for (path, status) in [("/v1/a/%2e%2e/b", 400), ("/v1/a%00", 400), ("/v1/%ff", 400), ("/v1/a%2f/b", 400)] {
             assert_eq!(at(path), Err(status), "{path}");
+        }
+        let question = format!("MG//{}", "a+b=".repeat(20));
+        for written in [question.clone(), question.replace('/', "%2F")] {
+            assert_eq!(at(&format!("/v1/a/pki/ocsp/{written}")), Ok(Cleaned::Path(format!("a/pki/ocsp/{question}"))));
+            assert!(!matches!(at(&format!("/v1/a/%2e%2e/ocsp/{written}")), Ok(Cleaned::Path(_))));
         }
         for path in ["/", "/v1", "/v2/sys/health", "/anything"] {
             assert_eq!(at(path), Err(404), "{path}");
