@@ -107,8 +107,8 @@ macro_rules! issuer_lists {
     ($($name:ident: $which:ident, $pem:literal;)*) => { $(
         pub(crate) async fn $name(engine: Arc<Engine>, cx: Context, at: IssuerRef) -> Result<Reply> {
             let ca = engine.ca(&cx).await?;
-            let list = engine.served(&cx, &ca, ca.issuer(&at.issuer_ref)?, Which::$which).await?;
-            raw_list(&cx, list.as_ref(), $pem)
+            let list = issuer_list(&engine, &cx, &ca, &at, Which::$which).await?;
+            raw_list(&cx, Some(&list), $pem)
         }
     )* };
 }
@@ -120,14 +120,22 @@ issuer_lists! {
     issuer_delta_pem: Delta, true;
 }
 
+/// The list of an issuer.
+///
+/// # Errors
+/// When it has none (404): its key is not known, or it may not sign lists, or delta lists are not enabled.
+async fn issuer_list(engine: &Engine, cx: &Context, ca: &Ca, at: &IssuerRef, which: Which) -> Result<List> {
+    let issuer = ca.issuer(&at.issuer_ref)?;
+    let list = engine.served(cx, ca, issuer, which).await?;
+    list.ok_or_else(|| {
+        Error::NotFound(format!("unable to find CRL for issuer: id:{}/ref:{}", issuer.record.id, at.issuer_ref))
+    })
+}
+
 async fn issuer_list_json(engine: &Engine, cx: &Context, at: &IssuerRef, which: Which) -> Result<Reply> {
     let ca = engine.ca(cx).await?;
-    let list = engine.served(cx, &ca, ca.issuer(&at.issuer_ref)?, which).await?;
-    let text = match list {
-        Some(list) => pem("X509 CRL", &list_der(&list)?),
-        None => String::new(),
-    };
-    Ok(Reply::data(json!({ "crl": text })))
+    let list = issuer_list(engine, cx, &ca, at, which).await?;
+    Ok(Reply::data(json!({ "crl": pem("X509 CRL", &list_der(&list)?) + "\n" })))
 }
 
 pub(crate) async fn issuer_crl(engine: Arc<Engine>, cx: Context, at: IssuerRef) -> Result<Reply> {

@@ -119,7 +119,8 @@ impl Scheme {
 /// The name of the algorithm that lists of an authority are signed with unless it is told otherwise: that of its own
 /// certificate's signature where its key signs like that, else the key's.
 pub(crate) fn usual_name(cert: &crate::x509::Cert) -> String {
-    let Some(kind) = Kind::of(&cert.spki) else { return String::new() };
+    // Of what somebody else signed, the signature says nothing about the own key.
+    let Some(kind) = Kind::of(&cert.spki).filter(|_| cert.subject == cert.issuer) else { return String::new() };
     let own = &cert.parsed.signature_algorithm;
     let names: &[&str] = match kind {
         Kind::Rsa(_) => &[

@@ -1,6 +1,7 @@
 //! Certificates in use: nginx lets in who has one and refuses who had one, ACME clients by others get and revoke theirs, and the
 //! peer answers the same requests.
 mod acme;
+mod commands;
 mod leases;
 mod lint;
 mod schedule;
