@@ -75,8 +75,8 @@ pub struct OperationSpec {
 #[derive(Clone)]
 pub struct PathSpec {
     /// `roles/{name}`: literal segments and captures. `{name}` takes one name segment (word characters, `-`
-    /// and `.` inside), `{name@}` also `@`, `{name:}` any one segment, `{path*}` everything that is left (may be empty), `{path+}` the same but
-    /// not empty.
+    /// and `.` inside), `{name@}` also `@`, `{name:}` any one segment, `{path*}` everything that is left (may be empty),
+    /// `{path+}` the same but not empty. Behind `{path+}` literal segments may follow (`library/{set+}/status`).
     pub pattern: &'static str,
     /// One sentence for people.
     pub help: &'static str,
@@ -365,9 +365,8 @@ fn captures(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Stri
         }
         let text = rest?;
         if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("+}")) {
-            if text.is_empty() {
-                return None;
-            }
+            let behind = pattern.split_once(segment).map_or("", |(_, behind)| behind);
+            let text = text.strip_suffix(behind).filter(|text| !text.is_empty())?;
             found.push((name, text.to_owned()));
             return Some(found);
         }
@@ -418,6 +417,9 @@ mod tests {
         assert_eq!(names("data/{path*}", "data/").unwrap(), [""]);
         assert!(names("data/{path+}", "data/").is_none());
         assert_eq!(names("{path*}", "").unwrap(), [""]);
+        assert_eq!(names("set/{name+}/status", "set/a/b/status").unwrap(), ["a/b"]);
+        assert!(names("set/{name+}/status", "set/a/b").is_none());
+        assert!(names("set/{name+}/status", "set/status").is_none());
         assert_eq!(names("roles", "roles/").unwrap(), [""; 0]);
     }
 }
