@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn directories_get_their_encodings() {
+        // "\"é\"" in UTF-16, little endian: 22 00 e9 00 22 00.
+        assert_eq!(render("{{ printf \"%q\" \"é\" | utf16le | base64 }}"), "IgDpACIA");
+        assert_eq!(render("{{ \" a,b=c+d\\\\ \" | dn_escape }}"), "\\ a\\,b\\=c\\+d\\\\\\ ");
+        assert_eq!(render("{{ dn_escape .RoleName }}"), "read_only");
+    }
+
+    #[test]
     fn time_comes_from_the_callers_clock() {
         assert_eq!(render("{{unix_time}}"), "1793804829");
         assert_eq!(render("{{unix_time_millis}}"), "1793804829012");

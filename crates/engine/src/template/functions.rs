@@ -38,7 +38,9 @@ pub(super) fn all(now: Timestamp) -> FuncMap {
     add("lowercase", 1, Box::new(|args| Ok(string(args.text(0)?.to_lowercase()))));
     add("replace", 3, Box::new(replace));
     add("sha256", 1, Box::new(|args| Ok(string(sha256(&args.text(0)?)))));
-    add("base64", 1, Box::new(|args| Ok(string(STANDARD.encode(args.text(0)?)))));
+    add("base64", 1, Box::new(|args| Ok(string(STANDARD.encode(bytes_of(&args.text(0)?))))));
+    add("utf16le", 1, Box::new(|args| Ok(utf16le(&args.text(0)?))));
+    add("dn_escape", 1, Box::new(|args| Ok(string(dn_escape(&args.text(0)?)))));
     add("decode_base64", 1, Box::new(|args| args.decoded(STANDARD.decode(args.text(0)?).ok())));
     add("hex", 1, Box::new(|args| Ok(string(hex::encode(args.text(0)?)))));
     add("decode_hex", 1, Box::new(|args| args.decoded(hex::decode(args.text(0)?).ok())));
@@ -84,6 +86,39 @@ impl Args<'_> {
         let bytes = bytes.ok_or_else(|| self.error("the text is not in this encoding"))?;
         String::from_utf8(bytes).map(string).map_err(|_| self.error("the result is no text"))
     }
+}
+
+/// Stands in front of bytes that are no text, each of them written as the character of its number. It is a private
+/// character, which nothing else in a template stands for.
+const BYTES: char = '\u{F8FF}';
+
+/// The text in UTF-16, little endian, as Active Directory takes passwords; `base64` is what can be made of it.
+fn utf16le(text: &str) -> Value {
+    let bytes = text.encode_utf16().flat_map(u16::to_le_bytes);
+    string(std::iter::once(BYTES).chain(bytes.map(char::from)).collect())
+}
+
+fn bytes_of(text: &str) -> Vec<u8> {
+    match text.strip_prefix(BYTES) {
+        Some(bytes) => bytes.chars().filter_map(|byte| u8::try_from(byte).ok()).collect(),
+        None => text.as_bytes().to_vec(),
+    }
+}
+
+/// A value inside a distinguished name (RFC 4514, section 2.4).
+fn dn_escape(text: &str) -> String {
+    let last = text.chars().count().saturating_sub(1);
+    let mut escaped = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        match c {
+            '\0' => escaped.push_str("\\00"),
+            ' ' | '#' if at == 0 => escaped.extend(['\\', c]),
+            ' ' if at == last => escaped.push_str("\\ "),
+            '"' | '+' | ',' | ';' | '<' | '>' | '=' | '\\' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 fn string(text: String) -> Value {
