@@ -175,11 +175,14 @@ async fn run(
             Ok(_) => active.forget_failures(suspect).await?,
         }
     }
-    let reply = reply?;
-    let reschedule = reply.reschedule.clone();
+    let mut reply = reply?;
+    let (reschedule, ended) = (reply.reschedule.clone(), std::mem::take(&mut reply.ended));
     let done = answer::answer(active, request, session, mounted, &context, reply).await?;
     for subject in reschedule {
         active.reschedule(&mounted.entry.uuid, &subject).await?;
+    }
+    for ended in ended {
+        active.end_leases_of(&mounted.entry, &ended).await?;
     }
     Ok(done)
 }

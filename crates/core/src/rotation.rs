@@ -53,12 +53,48 @@ impl Active {
         caller.await.map_err(|_| Error::Internal("the node is being sealed".into()))?
     }
 
+    /// Rotates a subject if it is due still when its turn comes, and answers with its present secret.
+    ///
+    /// # Errors
+    /// As [`Active::rotate`].
+    pub async fn refresh(self: &Arc<Self>, mount: String, subject: String) -> Result<Rotated> {
+        let (answer, caller) = oneshot::channel();
+        let active = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // As in `rotate`.
+            let _ = answer.send(active.run_refresh(&mount, &subject).await);
+        });
+        caller.await.map_err(|_| Error::Internal("the node is being sealed".into()))?
+    }
+
+    async fn run_refresh(&self, mount: &str, subject: &str) -> Result<Rotated> {
+        let on = self.rotating(mount)?;
+        let _lock = self.locks.lock(&record::lock_name(mount, subject)).await;
+        self.settle_earlier(&on, mount, subject).await?;
+        let mut rotated = Rotated::default();
+        if self.bounded(on.rotating.is_due(&on.cx, subject)).await? {
+            rotated.warnings = self.rotate_locked(&on, mount, subject).await?.warnings;
+        }
+        rotated.data = Some(on.rotating.present(&on.cx, subject).await?);
+        Ok(rotated)
+    }
+
     async fn run_rotation(&self, mount: &str, subject: &str) -> Result<Rotated> {
         let on = self.rotating(mount)?;
         let _lock = self.locks.lock(&record::lock_name(mount, subject)).await;
-        if let Some(earlier) = Pending::load(&self.storage, mount, subject).await? {
-            self.settle(&on, earlier).await?;
+        self.settle_earlier(&on, mount, subject).await?;
+        self.rotate_locked(&on, mount, subject).await
+    }
+
+    async fn settle_earlier(&self, on: &RotatingMount, mount: &str, subject: &str) -> Result<()> {
+        match Pending::load(&self.storage, mount, subject).await? {
+            Some(earlier) => self.settle(on, earlier).await,
+            None => Ok(()),
         }
+    }
+
+    /// The protocol itself, for whoever holds the subject's lock.
+    async fn rotate_locked(&self, on: &RotatingMount, mount: &str, subject: &str) -> Result<Rotated> {
         let rotation = self.bounded(on.rotating.plan(&on.cx, subject)).await?;
         let due = self.now() + self.settings.platform_timeout * 4;
         let mut pending = Pending::planned(mount, rotation, due);
@@ -69,16 +105,16 @@ impl Active {
                 pending.rotation.data = data;
                 pending.phase = Phase::Applied;
                 if let Err(error) = pending.save(&self.storage).await {
-                    return self.fall_back(&on, pending, error).await;
+                    return self.fall_back(on, pending, error).await;
                 }
             }
-            Err(error) => return self.fall_back(&on, pending, error).await,
+            Err(error) => return self.fall_back(on, pending, error).await,
         }
         if let Err(error) = self.bounded(on.rotating.verify(&on.cx, &pending.rotation)).await {
-            return self.fall_back(&on, pending, error).await;
+            return self.fall_back(on, pending, error).await;
         }
-        self.commit(&on, &mut pending).await?;
-        self.finish(&on, pending).await
+        self.commit(on, &mut pending).await?;
+        self.finish(on, pending).await
     }
 
     /// A step failed: whichever secret works becomes, or stays, current.

@@ -1,5 +1,5 @@
 //! The contracts core drives, and the value an engine hands over.
-use crate::{AuthMethod, Context, PathTable, Result};
+use crate::{AuthMethod, Context, Error, PathTable, Result};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,14 @@ pub trait Rotating: Send + Sync {
     /// The `data` of the answer to the caller who asked for the rotation; `None` answers 204.
     async fn answer(&self, _cx: &Context, _rotation: &Rotation) -> Result<Option<Map<String, Value>>> {
         Ok(None)
+    }
+    /// Whether a rotation by [`crate::Outcome::Refresh`] is needed still; asked while nobody else rotates the subject.
+    async fn is_due(&self, _cx: &Context, _subject: &str) -> Result<bool> {
+        Ok(true)
+    }
+    /// The `data` of the answer to a [`crate::Outcome::Refresh`].
+    async fn present(&self, _cx: &Context, subject: &str) -> Result<Map<String, Value>> {
+        Err(Error::Internal(format!("{subject:?} is nothing that is read")))
     }
     /// Name of the policy that bounds the attempts of a failed scheduled rotation; empty tries for ever.
     async fn policy(&self, _cx: &Context, _subject: &str) -> Result<String> {

@@ -39,7 +39,7 @@ pub use field::{
 pub use jiff::Timestamp;
 pub use lessor_engine_derive::Params;
 pub use path::{Access, Operation, PathSpec, PathTable, Paths};
-pub use reply::{Issue, LeaseView, Outcome, Raw, Reply};
+pub use reply::{Ended, Issue, LeaseView, Outcome, Raw, Reply};
 pub use secret::Secret;
 pub use stream::Stream;
 pub use view::{Changes, View};

@@ -52,6 +52,17 @@ pub enum Outcome {
     Stream(Stream),
     /// Core rotates the subject, then answers 204 or what [`crate::Rotating::answer`] says.
     Rotate(String),
+    /// Core rotates the subject if [`crate::Rotating::is_due`] still says so when nobody else rotates it, then answers
+    /// with what [`crate::Rotating::present`] says: for secrets that are renewed by whoever reads them.
+    Refresh(String),
+}
+
+/// A lease that came to its end in the engine's own hands, before its time.
+pub struct Ended {
+    /// The path below the mount that it was issued at.
+    pub path: String,
+    /// [`Grant::name`] of its credential.
+    pub name: String,
 }
 
 /// The lease part of an answer that speaks of a lease without issuing one (a renewal).
@@ -82,6 +93,8 @@ pub struct Reply {
     pub reschedule: Vec<String>,
     /// Response headers by lower-case name.
     pub headers: Vec<(&'static str, String)>,
+    /// Leases whose credentials the handler ended itself: core revokes them, which finds nothing left to do.
+    pub ended: Vec<Ended>,
     /// Told as `wrapped_accessor` where the answer is wrapped (the accessor of a secret id).
     pub wrapped_accessor: Option<String>,
 }
@@ -97,6 +110,7 @@ impl From<Outcome> for Reply {
             lease_duration: 0,
             reschedule: Vec::new(),
             headers: Vec::new(),
+            ended: Vec::new(),
             wrapped_accessor: None,
         }
     }
@@ -131,6 +145,10 @@ impl Reply {
     /// A rotation of `subject`.
     pub fn rotate(subject: impl Into<String>) -> Self {
         Outcome::Rotate(subject.into()).into()
+    }
+    /// A secret that is renewed first where it is due.
+    pub fn refresh(subject: impl Into<String>) -> Self {
+        Outcome::Refresh(subject.into()).into()
     }
     /// A body without the envelope.
     pub fn bare(status: u16, body: Value) -> Self {

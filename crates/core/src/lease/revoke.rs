@@ -4,8 +4,9 @@ use super::retry;
 use crate::active::Active;
 use crate::keys::{Due, Target};
 use crate::metrics::{Account, account};
+use crate::mount::entry::Entry;
 use futures::stream::{FuturesUnordered, StreamExt};
-use lessor_engine::{Error, Grant, Result};
+use lessor_engine::{Ended, Error, Grant, Result};
 
 /// How far a failed attempt reaches.
 #[derive(Debug)]
@@ -121,6 +122,25 @@ impl Active {
             if size < PAGE {
                 return Ok(());
             }
+        }
+    }
+
+    /// Ends the leases whose credential the engine ended itself.
+    ///
+    /// # Errors
+    /// When the engine does not find it gone, or storage fails; then the lease ends when its time is over.
+    pub async fn end_leases_of(&self, mount: &Entry, ended: &Ended) -> Result<()> {
+        let prefix = format!("{}{}/", mount.full_path(), ended.path);
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.leases.page(&prefix, after.as_deref(), PAGE).await?;
+            for lease in page.iter().filter(|lease| lease.mount == mount.uuid && lease.grant.name == ended.name) {
+                self.revoke_now(&lease.id).await?;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+            after = page.last().map(|lease| lease.id.clone());
         }
     }
 

@@ -102,6 +102,12 @@ pub async fn answer(
             }
             200
         }
+        Outcome::Refresh(subject) => {
+            let refreshed = active.refresh(mounted.entry.uuid.clone(), subject).await?;
+            envelope.warnings.extend(refreshed.warnings);
+            envelope.data = refreshed.data;
+            200
+        }
         Outcome::Rotate(subject) => {
             let rotated = active.rotate(mounted.entry.uuid.clone(), subject).await?;
             envelope.warnings.extend(rotated.warnings);
