@@ -1,58 +1,17 @@
 //! `config`: the directory, and how people are found in it.
 use crate::Ldap;
+use lessor_directory::{Aliases, Settings, TlsVersion};
 use lessor_engine::{
-    Changes, Context, Error, FieldKind, FieldValue, OldNames, Params, Reply, Result, Seconds, Secret, TokenParams,
-    TokenRole, secret, template::Template,
+    Changes, Context, Error, OldNames, Params, Reply, Result, Seconds, Secret, TokenParams, TokenRole, secret,
+    template::Template,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use url::Url;
+use std::time::Duration;
 
 const USER_FILTER: &str = "({{.UserAttr}}={{.Username}})";
 const GROUP_FILTER: &str = "(|(memberUid={{.Username}})(member={{.UserDN}})(uniqueMember={{.UserDN}}))";
-
-/// A version of TLS, as clients write it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TlsVersion {
-    Tls12,
-    Tls13,
-}
-
-impl FieldValue for TlsVersion {
-    const KIND: FieldKind = FieldKind::String;
-    fn coerce(value: Value) -> Result<Self, String> {
-        match value.as_str() {
-            Some("" | "tls12") => Ok(Self::Tls12),
-            Some("tls13") => Ok(Self::Tls13),
-            _ => Err("expected tls12 or tls13: older versions are not safe".to_owned()),
-        }
-    }
-    fn absent() -> Self {
-        Self::Tls12
-    }
-}
-
-/// Whether references in the directory are followed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Aliases {
-    Never,
-    Finding,
-    Searching,
-    Always,
-}
-
-impl FieldValue for Aliases {
-    const KIND: FieldKind = FieldKind::String;
-    fn coerce(value: Value) -> Result<Self, String> {
-        serde_json::from_value(value).map_err(|_| "expected never, finding, searching or always".to_owned())
-    }
-    fn absent() -> Self {
-        Self::Never
-    }
-}
 
 /// What is stored under `config`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -213,29 +172,31 @@ impl Config {
     pub(crate) fn has_account(&self) -> bool {
         !self.binddn.is_empty() && !self.bindpass.is_empty()
     }
+    /// How the directory is reached.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            url: self.url.clone(),
+            connection_timeout: Duration::from_secs(self.connection_timeout.max(1)),
+            request_timeout: Duration::from_secs(self.request_timeout.max(1)),
+            starttls: self.starttls,
+            tls_min_version: self.tls_min_version,
+            tls_max_version: self.tls_max_version,
+            insecure_tls: self.insecure_tls,
+            certificate: self.certificate.clone(),
+            client_tls_cert: self.client_tls_cert.clone(),
+            client_tls_key: self.client_tls_key.clone(),
+            aliases: self.dereference_aliases,
+            page: self.max_page_size,
+        }
+    }
     fn check(&self) -> Result<()> {
-        for text in self.url.split(',').map(str::trim) {
-            let known = Url::parse(text).is_ok_and(|url| {
-                matches!(url.scheme(), "ldap" | "ldaps") && url.host_str().is_some_and(|host| !host.is_empty())
-            });
-            if !known {
-                return Err(Error::invalid(format!("url {text:?} is no ldap://host or ldaps://host address")));
-            }
-        }
-        if self.tls_min_version > self.tls_max_version {
-            let text = "'tls_max_version' must be greater than or equal to 'tls_min_version'";
-            return Err(Error::invalid(text));
-        }
-        if self.client_tls_cert.is_empty() != self.client_tls_key.is_empty() {
-            return Err(Error::invalid("both client_tls_cert and client_tls_key must be set"));
-        }
         for (name, text) in [("userfilter", &self.userfilter), ("groupfilter", &self.groupfilter)] {
             if !text.is_empty() {
                 let wrong = |error| Error::invalid(format!("{name} is no filter template: {error}"));
                 Template::parse(text).map_err(wrong)?;
             }
         }
-        crate::tls::config(self).map(drop)
+        self.settings().check()
     }
 }
 

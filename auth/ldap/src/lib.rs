@@ -6,7 +6,6 @@ mod directory;
 mod login;
 mod mapping;
 mod person;
-mod tls;
 
 use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Who somebody is in the directory.
 use crate::config::Config;
-use crate::directory::{Account, Bound, Directory, with};
-use ldap3::{SearchEntry, dn_escape, ldap_escape};
+use crate::directory::{Directory, with};
+use lessor_directory::{Account, Bound, SearchEntry, dn_escape, ldap_escape};
 use lessor_engine::template::Template;
 use lessor_engine::{Error, Result, Secret};
 use serde_json::json;
@@ -77,7 +77,7 @@ async fn groups(directory: &mut Directory<'_>, config: &Config, name: &str, dn: 
 async fn bind_as(directory: &mut Directory<'_>, dn: &str, password: &Secret) -> Result<()> {
     match directory.bind(Account::Named { dn, password: password.expose() }).await? {
         Bound::Yes => Ok(()),
-        Bound::Refused => Err(wrong()),
+        Bound::Refused(_) => Err(wrong()),
     }
 }
 
