@@ -16,6 +16,8 @@ command -v lego > /dev/null || missing+=(lego)
 command -v dehydrated > /dev/null || missing+=(dehydrated)
 command -v acme-tiny > /dev/null || missing+=(acme-tiny)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
+[ -x /usr/sbin/samba ] && [ -e /usr/share/samba/setup/provision.ldif ] && python3 -c 'import samba' 2> /dev/null ||
+    missing+=(samba samba-ad-dc samba-dsdb-modules samba-ad-provision winbind python3-samba)
 command -v gpg > /dev/null || missing+=(gnupg)
 command -v softhsm2-util > /dev/null || missing+=(softhsm2)
 command -v pkcs11-tool > /dev/null || missing+=(opensc)

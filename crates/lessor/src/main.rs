@@ -14,6 +14,9 @@ fn engines() -> Vec<Arc<dyn Factory>> {
         Arc::new(lessor_engine_kv::KvFactory),
         lessor_engine_pki::factory(),
         lessor_engine_rabbitmq::factory(),
+        lessor_engine_ldap::factory(),
+        lessor_engine_ldap::openldap_factory(),
+        lessor_engine_ldap::ad_factory(),
         lessor_engine_totp::factory(),
         lessor_engine_transit::factory(),
     ]

@@ -31,3 +31,8 @@ async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_database_engine() {
 async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_rabbitmq_engine() {
     exhaust("rabbitmq", 1, lessor_engine_rabbitmq::sim::simulation).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_ldap_engine() {
+    exhaust("ldap", lessor_engine_ldap::sim::simulation).await;
+}
