@@ -1,6 +1,7 @@
 //! Lessor as its users meet it: the program, over HTTP, against real platforms.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
+mod active_directory;
 mod auth_cert;
 mod auth_local;
 mod auth_remote;
@@ -12,6 +13,7 @@ mod differential_sys;
 mod federation;
 mod identity;
 mod kill;
+mod ldap;
 mod lessor;
 mod openapi;
 mod pki;

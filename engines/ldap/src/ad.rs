@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn ticks_since_1601_become_times_and_none_stays_none() {
         let at = changed_at(Some(&vec!["133444736000000000".to_owned()]));
-        assert_eq!(at, Some("2023-11-13T22:26:40Z".parse().unwrap()));
+        assert_eq!(at, Some("2023-11-14T22:13:20Z".parse().unwrap()));
         assert_eq!(changed_at(Some(&vec!["0".to_owned()])), None);
         assert_eq!(changed_at(None), None);
     }

@@ -1,6 +1,7 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
 pub mod bao;
+pub mod directory;
 pub mod gpg;
 pub mod kms;
 pub mod names;
@@ -9,6 +10,7 @@ pub mod openid;
 pub mod peer;
 pub mod postgres;
 pub mod rabbitmq;
+pub mod samba;
 pub mod slapd;
 pub mod sts;
 
