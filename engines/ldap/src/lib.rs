@@ -24,7 +24,7 @@ mod rotation;
 mod schema;
 mod static_roles;
 
-#[cfg(feature = "sim")]
+#[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
 use config::Config;

@@ -200,3 +200,6 @@ pub(crate) fn digest(accessor: &str) -> Secret {
     }
     Secret::new(format!("sha256-{}", hex::encode(digest(&SHA256, accessor.as_bytes()))))
 }
+
+#[cfg(test)]
+mod tests;
