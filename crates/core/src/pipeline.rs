@@ -207,6 +207,7 @@ fn from(mounted: &Mounted, session: &Session, request: &Request) -> From {
         caller.display_name.clone_from(&token.display_name);
         caller.accessor.clone_from(&token.accessor);
         caller.entity_id.clone_from(&token.entity_id);
+        caller.identified = session.subject.clone().map(|subject| subject as Arc<dyn lessor_engine::Identified>);
         caller.record = own.then(|| Arc::clone(token) as Arc<dyn std::any::Any + Send + Sync>);
     }
     if own {

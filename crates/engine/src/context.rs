@@ -21,6 +21,12 @@ pub struct Mount {
     pub options: BTreeMap<String, String>,
 }
 
+/// What identity knows of a caller, for templates in roles.
+pub trait Identified: std::fmt::Debug + Send + Sync {
+    /// The value of a variable such as `identity.entity.name`; `None` where nothing is known under that name.
+    fn value(&self, variable: &str) -> Option<String>;
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
@@ -30,6 +36,8 @@ pub struct Caller {
     pub accessor: String,
     /// The identity entity, or empty.
     pub entity_id: String,
+    /// What identity knows of the entity, where there is one.
+    pub identified: Option<Arc<dyn Identified>>,
     /// The token itself, for core's own paths; engines get an empty one.
     pub token: Secret,
     /// The token's record, for core's own paths; engines get none.

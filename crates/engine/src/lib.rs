@@ -30,7 +30,7 @@ pub mod view;
 pub use auth::{Alias, AuthMethod, Login, OldNames, Renewed, TokenKind, TokenParams, TokenRole, TokenSettings};
 pub use backend::{Backend, Credential, Dynamic, Factory, Grant, MadeObject, Rotating, Rotation, Terms, Works};
 pub use clock::{Clock, SystemClock};
-pub use context::{Caller, Connection, Context, IdentityTokens, Mount, PasswordPolicies};
+pub use context::{Caller, Connection, Context, Identified, IdentityTokens, Mount, PasswordPolicies};
 pub use error::{Error, Result};
 pub use field::{
     Any, CommaList, FieldError, FieldKind, FieldSpec, FieldValue, Fields, KeyValues, Object, Params, Seconds,

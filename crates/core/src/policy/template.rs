@@ -74,6 +74,12 @@ impl PathTemplate {
     }
 }
 
+impl lessor_engine::Identified for Subject {
+    fn value(&self, variable: &str) -> Option<String> {
+        value(self, variable).map(str::to_owned)
+    }
+}
+
 fn value<'a>(subject: &'a Subject, name: &str) -> Option<&'a str> {
     if let Some(rest) = name.strip_prefix("identity.entity.") {
         return of_entity(subject, rest);
