@@ -17,6 +17,7 @@ fn engines() -> Vec<Arc<dyn Factory>> {
         lessor_engine_ldap::factory(),
         lessor_engine_ldap::openldap_factory(),
         lessor_engine_ldap::ad_factory(),
+        lessor_engine_ssh::factory(),
         lessor_engine_totp::factory(),
         lessor_engine_transit::factory(),
     ]
