@@ -169,7 +169,7 @@ async fn accounts_belong_to_their_directory_and_end() {
     client.key = new;
     assert_eq!(client.post("orders", None).await.body, json!({ "orders": [] }));
     let listed = pki.list("acme/mgmt/account/keyid").await;
-    assert_eq!(listed, [id.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&id));
     let ended = client.post(&format!("account/{id}"), Some(json!({ "status": "deactivated" }))).await;
     assert_eq!(ended.body["status"], "deactivated");
     assert_eq!(client.post("orders", None).await.status, 401);
