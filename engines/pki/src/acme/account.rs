@@ -5,7 +5,7 @@ use super::problem::{Outcome, malformed, problem, refuse};
 use super::session::{Asked, Session, json_reply};
 use super::store::{Account, Binding, EabKey, account_at, eab_at, orders_at, thumb_at};
 use crate::Engine;
-use lessor_engine::{Changes, Context, Reply, Result};
+use lessor_engine::{Changes, Context, Error, Reply, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -134,7 +134,16 @@ impl Engine {
             let version = version.ok_or_else(|| problem("unauthorized", "the binding's key was used"))?;
             changes = changes.expect(&at, Some(version)).delete(&at);
         }
-        cx.view.commit(changes).await?;
+        match cx.view.commit(changes).await {
+            Ok(()) => {}
+            Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {
+                // Another request of this key, or for this binding, was first.
+                let known = self.account_of_key(cx, path, &thumbprint).await?;
+                let known = known.ok_or_else(|| problem("unauthorized", "the binding's key was used"))?;
+                return Ok(json_reply(200, &show(base, &known))?.header("location", location(base, &known)));
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(json_reply(201, &show(base, &account))?.header("location", location(base, &account)))
     }
 
