@@ -52,7 +52,7 @@ impl Set {
     async fn new() -> Self {
         let simulation = simulation();
         let failing = Arc::new(Failing::default());
-        let storage = Arc::new(MemoryStorage::new()).with_hook(failing.clone());
+        let storage = Arc::new(MemoryStorage::new()).with_hook(failing.clone() as Arc<dyn Hook>);
         let mount = Alone::new(simulation.factory.as_ref(), "ldap/", &[], Arc::new(storage));
         for step in &simulation.setup {
             mount.write(&step.path, Value::Object(step.fields.clone())).await;
