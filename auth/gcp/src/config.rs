@@ -1,0 +1,157 @@
+//! `config`: as whom Google is asked, where, and what names aliases.
+use crate::Gcp;
+use crate::names::{AliasName, GCE, IAM, Kept};
+use jsonwebtoken::EncodingKey;
+use lessor_engine::{CommaList, Context, Error, KeyValues, Params, Reply, Result, Secret};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use url::Url;
+
+/// A service account's key, as Google hands it out in a file.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Credentials {
+    pub(crate) client_email: String,
+    pub(crate) client_id: String,
+    pub(crate) private_key_id: String,
+    #[serde(with = "lessor_engine::secret::at_rest")]
+    pub(crate) private_key: Secret,
+    pub(crate) project_id: String,
+    pub(crate) token_uri: String,
+}
+
+/// What is stored under `config`.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    /// `None`: the machine's own account, by its metadata server.
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) iam_alias: AliasName,
+    pub(crate) gce_alias: AliasName,
+    pub(crate) iam_metadata: Kept,
+    pub(crate) gce_metadata: Kept,
+    endpoints: BTreeMap<String, String>,
+}
+
+#[derive(Params)]
+pub(crate) struct ConfigParams {
+    /// Key of the service account that asks Google, as its JSON file; empty for the account of the machine.
+    #[param(secret)]
+    credentials: Option<Secret>,
+    /// What names the alias of a service account: role_id, the default, or unique_id.
+    iam_alias: Option<String>,
+    /// What is kept with the alias of a service account.
+    iam_metadata: Option<CommaList>,
+    /// What names the alias of an instance: role_id, the default, or instance_id.
+    gce_alias: Option<String>,
+    /// What is kept with the alias of an instance.
+    gce_metadata: Option<CommaList>,
+    /// Addresses instead of Google's own: api, iam, crm, compute.
+    custom_endpoint: Option<KeyValues>,
+}
+
+const KEY: &str = "config";
+
+/// Google's services, and where they are (<https://developers.google.com/discovery>).
+const SERVICES: [(&str, &str); 4] = [
+    ("api", "https://www.googleapis.com"),
+    ("iam", "https://iam.googleapis.com"),
+    ("crm", "https://cloudresourcemanager.googleapis.com"),
+    ("compute", "https://compute.googleapis.com"),
+];
+
+/// With `https://` where no scheme is named.
+fn address(service: &str, text: &str) -> Result<String> {
+    let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let plain = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/";
+    let wrong =
+        || Error::invalid(format!("custom_endpoint {service}: {text:?} is no address: use [scheme://]host[:port]"));
+    Url::parse(&full).ok().filter(plain).ok_or_else(wrong)?;
+    Ok(full.trim_end_matches('/').to_owned())
+}
+
+impl Credentials {
+    fn parse(text: &Secret) -> Result<Option<Self>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        // What serde says may quote the key.
+        let parsed: Result<Self, _> = serde_json::from_str(text.expose());
+        let mut parsed =
+            parsed.map_err(|_| Error::invalid("credentials are not the JSON file of a service account"))?;
+        if parsed.client_email.is_empty() || EncodingKey::from_rsa_pem(parsed.private_key.expose().as_bytes()).is_err()
+        {
+            return Err(Error::invalid("credentials need client_email and a private_key in PEM"));
+        }
+        if parsed.token_uri.is_empty() {
+            "https://oauth2.googleapis.com/token".clone_into(&mut parsed.token_uri);
+        }
+        Ok(Some(parsed))
+    }
+}
+
+impl Config {
+    pub(crate) async fn load(cx: &Context) -> Result<Self> {
+        Ok(cx.view.get(KEY).await?.unwrap_or_default())
+    }
+    /// The address of one of [`SERVICES`] with these segments behind it, each of them escaped.
+    pub(crate) fn url(&self, service: &str, segments: &[&str]) -> Result<Url> {
+        let own = SERVICES.iter().find(|(name, _)| *name == service).map_or("", |(_, url)| url);
+        let base = self.endpoints.get(service).map_or(own, String::as_str);
+        let broken = || Error::Internal(format!("the address of {service} cannot be used"));
+        let mut url = Url::parse(base).map_err(|_| broken())?;
+        url.path_segments_mut().map_err(|()| broken())?.clear().extend(segments);
+        Ok(url)
+    }
+    fn apply(&mut self, sent: ConfigParams) -> Result<()> {
+        if let Some(text) = sent.credentials {
+            self.credentials = Credentials::parse(&text)?;
+        }
+        if let Some(word) = sent.iam_alias {
+            self.iam_alias = AliasName::parse("iam_alias", AliasName::UniqueId, &word)?;
+        }
+        if let Some(word) = sent.gce_alias {
+            self.gce_alias = AliasName::parse("gce_alias", AliasName::InstanceId, &word)?;
+        }
+        if let Some(names) = sent.iam_metadata {
+            self.iam_metadata = Kept::parse("iam_metadata", IAM, &names)?;
+        }
+        if let Some(names) = sent.gce_metadata {
+            self.gce_metadata = Kept::parse("gce_metadata", GCE, &names)?;
+        }
+        let Some(endpoints) = sent.custom_endpoint else { return Ok(()) };
+        self.endpoints.clear();
+        for (service, text) in &endpoints.0 {
+            if !SERVICES.iter().any(|(name, _)| name == service) {
+                return Err(Error::invalid(format!("custom_endpoint {service:?}: use api, iam, crm or compute")));
+            }
+            self.endpoints.insert(service.clone(), address(service, text)?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn write(_: Arc<Gcp>, cx: Context, sent: ConfigParams) -> Result<Reply> {
+    let mut config = Config::load(&cx).await?;
+    config.apply(sent)?;
+    cx.view.put(KEY, &config).await?;
+    Ok(Reply::empty())
+}
+
+pub(crate) async fn read(_: Arc<Gcp>, cx: Context, (): ()) -> Result<Reply> {
+    let Some(config) = cx.view.get::<Config>(KEY).await? else { return Ok(Reply::missing()) };
+    let credentials = config.credentials.unwrap_or_default();
+    Ok(Reply::data(json!({
+        "client_email": credentials.client_email,
+        "client_id": credentials.client_id,
+        "private_key_id": credentials.private_key_id,
+        "project_id": credentials.project_id,
+        "iam_alias": config.iam_alias.word(),
+        "iam_metadata": config.iam_metadata.show(IAM),
+        "gce_alias": config.gce_alias.word(),
+        "gce_metadata": config.gce_metadata.show(GCE),
+        "custom_endpoint": config.endpoints,
+    })))
+}
