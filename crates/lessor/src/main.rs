@@ -30,6 +30,8 @@ fn methods() -> Vec<Arc<dyn Factory>> {
         Arc::new(lessor_auth_cert::CertFactory),
         Arc::new(lessor_auth_userpass::UserpassFactory::default()),
         Arc::new(lessor_auth_aws::AwsFactory),
+        Arc::new(lessor_auth_azure::AzureFactory),
+        Arc::new(lessor_auth_gcp::GcpFactory),
         Arc::new(lessor_auth_github::GithubFactory),
         Arc::new(lessor_auth_jwt::JwtFactory::jwt()),
         Arc::new(lessor_auth_jwt::JwtFactory::oidc()),
