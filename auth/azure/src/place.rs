@@ -33,8 +33,8 @@ impl Id {
             return None;
         }
         // A namespace, then pairs of type and name; a dot segment would lead elsewhere.
-        let plain = |part: &&str| !part.is_empty() && *part != "." && *part != "..";
-        if rest.len() < 3 || rest.len().is_multiple_of(2) || !parts.iter().all(|part| plain(&part)) {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if rest.len() < 3 || rest.len().is_multiple_of(2) || !parts.iter().all(|part| plain(part)) {
             return None;
         }
         Some(Self {

@@ -110,10 +110,10 @@ impl Config {
             self.credentials = Credentials::parse(&text)?;
         }
         if let Some(word) = sent.iam_alias {
-            self.iam_alias = AliasName::parse("iam_alias", AliasName::UniqueId, &word)?;
+            self.iam_alias = AliasName::parse("iam_alias", AliasName::Account, &word)?;
         }
         if let Some(word) = sent.gce_alias {
-            self.gce_alias = AliasName::parse("gce_alias", AliasName::InstanceId, &word)?;
+            self.gce_alias = AliasName::parse("gce_alias", AliasName::Instance, &word)?;
         }
         if let Some(names) = sent.iam_metadata {
             self.iam_metadata = Kept::parse("iam_metadata", IAM, &names)?;

@@ -91,9 +91,9 @@ pub(crate) async fn login(gcp: Arc<Gcp>, cx: Context, sent: LoginParams) -> Resu
     };
     let instance = place.clone().unwrap_or_default();
     let alias = match alias {
-        AliasName::RoleId => role.id.clone(),
-        AliasName::UniqueId => account.unique_id.clone(),
-        AliasName::InstanceId => instance.instance_id,
+        AliasName::Role => role.id.clone(),
+        AliasName::Account => account.unique_id.clone(),
+        AliasName::Instance => instance.instance_id,
     };
     let display_name = if role.kind == Kind::Iam { account.email } else { instance.instance_name };
     let origin = Origin { role: name, role_id: role.id, account: account.unique_id, place };

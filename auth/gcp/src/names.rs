@@ -5,34 +5,36 @@ use std::collections::BTreeMap;
 
 /// What an alias is named after.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum AliasName {
     /// The role: everybody of a role is one entity.
     #[default]
-    RoleId,
+    #[serde(rename = "role_id")]
+    Role,
     /// Of a service account: the id that Google never uses again.
-    UniqueId,
+    #[serde(rename = "unique_id")]
+    Account,
     /// Of an instance.
-    InstanceId,
+    #[serde(rename = "instance_id")]
+    Instance,
 }
 
 impl AliasName {
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::RoleId => "role_id",
-            Self::UniqueId => "unique_id",
-            Self::InstanceId => "instance_id",
+            Self::Role => "role_id",
+            Self::Account => "unique_id",
+            Self::Instance => "instance_id",
         }
     }
     /// The alias of parameter `field`, whose own word is that of `other`.
     pub(crate) fn parse(field: &str, other: Self, word: &str) -> Result<Self> {
-        let all = [Self::RoleId, other];
+        let all = [Self::Role, other];
         let wrong = || {
             let words = all.map(Self::word).join(", ");
             Error::invalid(format!("invalid {field} {word:?}: must be one of {words}"))
         };
         if word.is_empty() {
-            return Ok(Self::RoleId);
+            return Ok(Self::Role);
         }
         all.into_iter().find(|alias| alias.word() == word).ok_or_else(wrong)
     }
