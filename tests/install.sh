@@ -16,11 +16,16 @@ command -v lego > /dev/null || missing+=(lego)
 command -v dehydrated > /dev/null || missing+=(dehydrated)
 command -v acme-tiny > /dev/null || missing+=(acme-tiny)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
-[ -x /usr/sbin/samba ] && [ -e /usr/share/samba/setup/provision.ldif ] && python3 -c 'import samba' 2> /dev/null ||
+[ -x /usr/sbin/samba ] && [ -e /usr/share/samba/setup/provision.ldif ] && /usr/bin/python3 -c 'import samba' 2> /dev/null ||
     missing+=(samba samba-ad-dc samba-dsdb-modules samba-ad-provision winbind python3-samba)
 command -v gpg > /dev/null || missing+=(gnupg)
 command -v softhsm2-util > /dev/null || missing+=(softhsm2)
 command -v pkcs11-tool > /dev/null || missing+=(opensc)
+[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+command -v ssh > /dev/null || missing+=(openssh-client)
+command -v sshpass > /dev/null || missing+=(sshpass)
+ls /usr/lib/*/libnss_wrapper.so > /dev/null 2>&1 || missing+=(libnss-wrapper)
+ls /usr/lib/*/libpam_wrapper.so > /dev/null 2>&1 || missing+=(libpam-wrapper)
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} != 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)

@@ -27,5 +27,6 @@ mod seal_command_lines;
 mod seal_holders;
 mod seal_keepers;
 mod secrecy;
+mod ssh;
 mod targets;
 mod transit;

@@ -39,6 +39,7 @@ async fn refused(ssh: &Alone, mut fields: Value) -> String {
     text
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "json!() values are written in place")]
 fn user_role(more: Value) -> Value {
     let mut role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "ann,bob" });
     role.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

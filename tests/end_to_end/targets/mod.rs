@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod samba;
 pub mod slapd;
+pub mod sshd;
 pub mod sts;
 
 use std::path::PathBuf;
