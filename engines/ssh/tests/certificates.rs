@@ -39,8 +39,7 @@ async fn refused(ssh: &Alone, mut fields: Value) -> String {
     text
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "json!() values are written in place")]
-fn user_role(more: Value) -> Value {
+fn user_role(more: &Value) -> Value {
     let mut role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "ann,bob" });
     role.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     role
@@ -49,7 +48,7 @@ fn user_role(more: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_certificate_says_what_was_asked_for_and_what_the_role_adds() {
     let options = json!({ "permit-pty": "", "login@example.com": "ann" });
-    let ssh = with_ca(user_role(json!({ "default_extensions": options, "ttl": "30m", "default_user": "bob" }))).await;
+    let ssh = with_ca(user_role(&json!({ "default_extensions": options, "ttl": "30m", "default_user": "bob" }))).await;
     let signed =
         sign(&ssh, json!({ "valid_principals": "ann", "critical_options": { "force-command": "date" } })).await;
     assert_eq!(signed.cert_type(), CertType::User);
@@ -64,7 +63,7 @@ async fn a_certificate_says_what_was_asked_for_and_what_the_role_adds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_role_does_not_allow_is_refused_by_name() {
-    let ssh = with_ca(user_role(json!({ "allowed_extensions": "permit-pty", "max_ttl": "1h" }))).await;
+    let ssh = with_ca(user_role(&json!({ "allowed_extensions": "permit-pty", "max_ttl": "1h" }))).await;
     for (fields, text) in [
         (json!({ "valid_principals": "root" }), "root is not a valid value for valid_principals"),
         (json!({ "valid_principals": "" }), "no principals specified"),
@@ -131,11 +130,11 @@ async fn templates_name_the_caller_and_nobody_beside_them() {
 
 #[tokio::test(start_paused = true)]
 async fn two_cas_live_side_by_side_and_a_role_moves_from_one_to_the_other() {
-    let ssh = with_ca(user_role(json!({}))).await;
+    let ssh = with_ca(user_role(&json!({}))).await;
     let first = sign(&ssh, json!({ "valid_principals": "ann" })).await.signature_key().clone();
     ssh.write("issuers/import/next", json!({ "key_type": "ec" })).await;
     assert_eq!(sign(&ssh, json!({ "valid_principals": "ann" })).await.signature_key(), &first);
-    ssh.write("roles/r", user_role(json!({ "issuer_ref": "next" }))).await;
+    ssh.write("roles/r", user_role(&json!({ "issuer_ref": "next" }))).await;
     let second = sign(&ssh, json!({ "valid_principals": "ann" })).await.signature_key().clone();
     assert_ne!(first, second);
     ssh.write("config/issuers", json!({ "default": "next" })).await;
@@ -151,7 +150,7 @@ async fn the_ca_key_is_parsed_once_and_its_private_half_never_shown() {
     let storage = Arc::new(Counting::default());
     let ssh = Alone::new(&SshFactory, "ssh/", &[], Arc::clone(&storage) as _);
     ssh.write("config/ca", json!({ "key_type": "ed25519" })).await;
-    ssh.write("roles/r", user_role(json!({}))).await;
+    ssh.write("roles/r", user_role(&json!({}))).await;
     sign(&ssh, json!({ "valid_principals": "ann" })).await;
     storage.take();
     sign(&ssh, json!({ "valid_principals": "ann" })).await;
@@ -163,7 +162,7 @@ async fn the_ca_key_is_parsed_once_and_its_private_half_never_shown() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_do_not_belong_together_are_refused() {
-    let ssh = with_ca(user_role(json!({ "allow_user_key_ids": true }))).await;
+    let ssh = with_ca(user_role(&json!({ "allow_user_key_ids": true }))).await;
     let made = ssh.write("issue/r", json!({ "key_type": "ed25519", "valid_principals": "ann" })).await.data();
     let (private, public) = (&made["private_key"], made["signed_key"].as_str().unwrap());
     let (_, told) = ssh.refused("config/ca", json!({ "private_key": private, "public_key": KEY })).await;
