@@ -6,6 +6,7 @@ mod kubernetes;
 mod kv;
 mod normal;
 mod pki;
+mod rabbitmq;
 
 use crate::lessor::Lessor;
 use crate::targets::peer::Peer;
