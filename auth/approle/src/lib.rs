@@ -64,7 +64,7 @@ fn role_id(fields: &Fields) -> Option<String> {
 fn paths(approle: Arc<Approle>) -> PathTable {
     let paths = Paths::new(approle)
         .path("login", "Logs in with a role id and a secret id.", |path| {
-            path.write(login::login).open().locks_out(role_id).login_role(role_id)
+            path.write(login::login).open().locks_out(role_id).login_role_by(login::role)
         })
         .path("role", "Lists the roles.", |path| path.list(roles::list))
         .path("role/{role_name}", "Manages a role.", |path| {

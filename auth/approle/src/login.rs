@@ -3,7 +3,9 @@ use crate::Approle;
 use crate::role::{self, Role};
 use crate::secret_id::{SecretId, admits};
 use async_trait::async_trait;
-use lessor_engine::{Alias, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result, Secret, TokenSettings};
+use lessor_engine::{
+    Alias, AuthMethod, Context, Error, Fields, Login, Params, Renewed, Reply, Result, Secret, TokenSettings,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,10 +45,17 @@ pub(crate) async fn login(approle: Arc<Approle>, cx: Context, sent: LoginParams)
         alias: Some(Alias { name: role.role_id, metadata: metadata.clone() }),
         metadata,
         token,
-        renewal: json!(Origin { role_name: name }),
+        renewal: json!(Origin { role_name: name.clone() }),
+        role: name,
         renewable: true,
         ..Login::default()
     }))
+}
+
+/// The name of the role that logs in.
+pub(crate) async fn role(approle: Arc<Approle>, cx: Context, raw: Fields) -> Option<String> {
+    let found = approle.role_by_id(&cx, raw.get("role_id")?.as_str()?).await;
+    found.ok().flatten().map(|(name, _)| name)
 }
 
 async fn prove(approle: &Approle, cx: &Context, role: &Role, sent: &Secret) -> Result<SecretId> {

@@ -76,7 +76,7 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let origin = Origin { role: name, role_id: role.id, account: caller.account, arn: principal.canonical };
+    let origin = Origin { role: name.clone(), role_id: role.id, account: caller.account, arn: principal.canonical };
     Ok(Reply::login(Login {
         display_name: principal.name,
         alias: Some(Alias { name: alias, metadata: metadata.clone() }),
@@ -85,6 +85,7 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
         token: role.token.settings,
         renewal: json!(origin),
         renewable: true,
+        role: name,
     }))
 }
 

@@ -127,7 +127,7 @@ pub(crate) async fn login(azure: Arc<Azure>, cx: Context, sent: LoginParams) -> 
     }
     // Names that nothing vouches for are not repeated: policies may be written with them.
     let metadata = metadata(&name, &if proven { named } else { Named::default() });
-    let origin = Origin { role: name, principal: proof.principal, groups: proof.groups.clone() };
+    let origin = Origin { role: name.clone(), principal: proof.principal, groups: proof.groups.clone() };
     Ok(Reply::login(Login {
         display_name: proof.subject.clone(),
         alias: Some(Alias { name: proof.subject, metadata: metadata.clone() }),
@@ -136,6 +136,7 @@ pub(crate) async fn login(azure: Arc<Azure>, cx: Context, sent: LoginParams) -> 
         token: role.token.settings,
         renewal: json!(origin),
         renewable: true,
+        role: name,
     }))
 }
 

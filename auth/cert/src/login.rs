@@ -84,6 +84,7 @@ pub(crate) async fn login(cert: Arc<Cert>, cx: Context, sent: LoginParams) -> Re
         alias: Some(alias).filter(|alias| !alias.name.is_empty()),
         metadata,
         token,
+        role: name.clone(),
         renewal: json!(Origin { name, key: own.key, authority_key_id: own.authority_key_id }),
         renewable: true,
         ..Login::default()

@@ -96,7 +96,7 @@ pub(crate) async fn login(gcp: Arc<Gcp>, cx: Context, sent: LoginParams) -> Resu
         AliasName::Instance => instance.instance_id,
     };
     let display_name = if role.kind == Kind::Iam { account.email } else { instance.instance_name };
-    let origin = Origin { role: name, role_id: role.id, account: account.unique_id, place };
+    let origin = Origin { role: name.clone(), role_id: role.id, account: account.unique_id, place };
     Ok(Reply::login(Login {
         display_name,
         alias: Some(Alias { name: alias, metadata: kept.of(&metadata) }),
@@ -105,6 +105,7 @@ pub(crate) async fn login(gcp: Arc<Gcp>, cx: Context, sent: LoginParams) -> Resu
         token: role.token.settings,
         renewal: json!(origin),
         renewable: true,
+        role: name,
     }))
 }
 

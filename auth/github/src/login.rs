@@ -72,6 +72,7 @@ pub(crate) async fn login(_: Arc<Github>, cx: Context, sent: LoginParams) -> Res
         token: member.token,
         renewal: serde_json::to_value(Origin { token: sent.token })?,
         renewable: true,
+        ..Login::default()
     }))
 }
 

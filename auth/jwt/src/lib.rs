@@ -11,7 +11,7 @@ mod provider;
 mod role;
 mod roles;
 
-use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use lessor_engine::{Backend, Context, Factory, Fields, PathTable, Paths, Result};
 use provider::Providers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,15 +22,17 @@ pub(crate) struct Jwt {
     pub(crate) providers: Providers,
 }
 
-fn role(fields: &Fields) -> Option<String> {
-    fields.get("role").and_then(|name| name.as_str()).map(str::to_lowercase)
+/// The role that is asked for, or the default one.
+async fn role(_: Arc<Jwt>, cx: Context, raw: Fields) -> Option<String> {
+    let asked = raw.get("role").and_then(|name| name.as_str()).unwrap_or_default().to_owned();
+    config::Config::load(&cx).await.ok()?.role_name(&asked).ok()
 }
 
 fn paths(jwt: Arc<Jwt>) -> PathTable {
     Paths::new(jwt)
-        .path("login", "Logs in with a signed token.", |path| path.write(login::login).open().login_role(role))
+        .path("login", "Logs in with a signed token.", |path| path.write(login::login).open().login_role_by(role))
         .path("oidc/auth_url", "Begins a login over a browser.", |path| {
-            path.write(oidc::auth_url).open().login_role(role)
+            path.write(oidc::auth_url).open().login_role_by(role)
         })
         .path("oidc/callback", "Ends a login over a browser.", |path| {
             path.read(oidc::callback).write(oidc::form_post).open()

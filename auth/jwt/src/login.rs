@@ -80,6 +80,7 @@ pub(crate) fn let_in(role: &Role, claims: &Claims) -> Result<Reply> {
         metadata: who.metadata,
         token: role.token.settings.clone(),
         renewal: json!(Origin { role: role.name.clone() }),
+        role: role.name.clone(),
         renewable: true,
     }))
 }

@@ -119,7 +119,8 @@ fn made(name: String, role: &Role, account: Account) -> Login {
         groups: Vec::new(),
         metadata,
         token: role.token.settings.clone(),
-        renewal: json!(Origin { role: name }),
+        renewal: json!(Origin { role: name.clone() }),
+        role: name,
         renewable: true,
     }
 }

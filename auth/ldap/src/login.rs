@@ -63,6 +63,7 @@ pub(crate) async fn login(_: Arc<Ldap>, cx: Context, sent: LoginParams) -> Resul
         token,
         renewal: serde_json::to_value(Origin { username: name, password })?,
         renewable: true,
+        ..Login::default()
     }))
 }
 

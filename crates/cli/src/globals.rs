@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lessor_client::{Config, PemSource, TlsSettings, Token};
+use lessor_client::{Config, PemSource, SrvLookup, TlsSettings, Token};
 
 use crate::Environment;
 use crate::duration;
@@ -77,6 +77,7 @@ pub fn config(args: &Args, env: &Environment) -> Result<Config, String> {
         None => 0,
     };
     config.follow_redirects = !args.boolean("disable-redirects").unwrap_or_else(|| env.is_true("DISABLE_REDIRECTS"));
+    config.srv_lookup = env.is_true("SRV_LOOKUP").then(SrvLookup::default);
     config.proxy = env.get("PROXY_ADDR").or_else(|| env.get("HTTP_PROXY")).map(str::to_owned);
     Ok(config)
 }

@@ -23,6 +23,8 @@ pub struct Client {
     config: Config,
     base: Url,
     socket: Option<String>,
+    /// Host and port of the service record, once it was asked for; `None` where there is no such record.
+    service: OnceCell<Option<(String, u16)>>,
     plain: OnceCell<reqwest::Client>,
     secure: OnceCell<reqwest::Client>,
 }
@@ -40,7 +42,7 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(bad("expected http://host:port, https://host:port or unix:///path"));
         }
-        Ok(Self { config, base, socket, plain: OnceCell::new(), secure: OnceCell::new() })
+        Ok(Self { config, base, socket, service: OnceCell::new(), plain: OnceCell::new(), secure: OnceCell::new() })
     }
 
     /// The settings the client was built with.
@@ -80,7 +82,7 @@ impl Client {
     /// [`Error::Api`] for a status of 400 or more, the other variants when there was no answer.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let method = request.method;
-        let mut url = self.build_url(&request);
+        let mut url = self.locate(self.build_url(&request)).await?;
         let headers = self.headers(&request)?;
         let body = match (request.bytes, &request.body) {
             (Some(bytes), _) => Some(bytes),
@@ -190,6 +192,20 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         url
+    }
+
+    /// Where the service record of the address points, if it is to be asked for: only where no port is given, once.
+    async fn locate(&self, mut url: Url) -> Result<Url, Error> {
+        let (Some(lookup), None, None) = (&self.config.srv_lookup, self.base.port(), &self.socket) else {
+            return Ok(url);
+        };
+        let service = self.service.get_or_try_init(|| lookup.service(url.host_str().unwrap_or_default())).await?;
+        if let Some((host, port)) = service {
+            let bad = || Error::Address { address: format!("{host}:{port}"), reason: "no host and port".to_owned() };
+            url.set_host(Some(host)).map_err(|_| bad())?;
+            url.set_port(Some(*port)).map_err(|()| bad())?;
+        }
+        Ok(url)
     }
 
     fn namespace(&self) -> Option<String> {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{TlsSettings, Token};
+use crate::{SrvLookup, TlsSettings, Token};
 
 /// Where a client goes when nothing was configured.
 pub const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
@@ -36,6 +36,8 @@ pub struct Config {
     pub retry_wait: (Duration, Duration),
     /// Follow one redirect (never from https to http).
     pub follow_redirects: bool,
+    /// Look up `_http._tcp.<host>` in the DNS where the address names no port, and go where the record points.
+    pub srv_lookup: Option<SrvLookup>,
     /// Proxy for all requests; without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.
     pub proxy: Option<String>,
 }
@@ -65,6 +67,7 @@ impl Default for Config {
             max_retries: DEFAULT_MAX_RETRIES,
             retry_wait: (Duration::from_secs(1), Duration::from_millis(1500)),
             follow_redirects: true,
+            srv_lookup: None,
             proxy: None,
         }
     }

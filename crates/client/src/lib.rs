@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod error;
 mod request;
+mod srv;
 mod tls;
 mod token;
 
@@ -14,5 +15,6 @@ pub use client::{Client, Stream};
 pub use config::{Config, DEFAULT_ADDRESS, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT};
 pub use error::{ApiError, Error};
 pub use request::{Method, Request, Response};
+pub use srv::SrvLookup;
 pub use tls::{PemSource, TlsSettings};
 pub use token::Token;

@@ -4,6 +4,7 @@ use crate::mount::Mounted;
 use crate::openapi::{Document, Mounts};
 use crate::request::Request;
 use crate::response::Response;
+use lessor_engine::path::OperationSpec;
 use lessor_engine::{FieldSpec, PathSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ pub fn answer(active: &Active, mounted: &Mounted, route: &str, request: &Request
 fn of_path(spec: &PathSpec, route: &str) -> String {
     let mut text = format!("Request:        {route}\nMatching Route: {}\n\n{}\n\n", route_of(spec), spec.help);
     let fields: BTreeMap<&str, &FieldSpec> =
-        spec.operations.iter().flat_map(|operation| operation.fields).map(|field| (field.name, field)).collect();
+        spec.operations.iter().flat_map(OperationSpec::parameters).map(|field| (field.name, field)).collect();
     if !fields.is_empty() {
         text.push_str("## PARAMETERS\n\n");
     }

@@ -125,7 +125,7 @@ impl Document {
         lists: Lists,
     ) -> Value {
         let mut value = operation_head(mounted, spec, operation.operation);
-        let fields = operation.fields.iter().filter(|field| !captures.contains(&field.name));
+        let fields = operation.parameters().filter(|field| !captures.contains(&field.name));
         let mut query: Vec<Value> = fields
             .map(|field| {
                 json!({

@@ -64,8 +64,7 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
     place::enter_namespace(active, &mut request)?;
     active.open_wrapping(&mut request).await?;
     let place = Place::find(active, &request);
-    let arrives = place.mounted.as_ref().map(|mounted| (&mounted.backend.paths, place.route.as_str()));
-    match quota::admit::admit(active, &request, arrives) {
+    match quota::admit::admit(active, &request, place.arrival()).await {
         Ok(admission) => {
             let answer = admitted(active, request, place).await.unwrap_or_else(|Refusal(response)| response);
             Ok(admission.onto(answer))

@@ -5,7 +5,7 @@ mod limiter;
 mod rule;
 mod table;
 
-pub use leases::{LeaseCounts, Open, Seat, place_of};
+pub use leases::{LeaseCounts, Open, Seat, place_of, place_of_token};
 pub use limiter::Verdict;
 pub use rule::{Kind, Place, Rule};
 pub use table::{QuotaConfig, Quotas};

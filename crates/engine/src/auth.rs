@@ -38,6 +38,8 @@ pub struct Login {
     pub renewal: Value,
     /// Whether the token can be renewed.
     pub renewable: bool,
+    /// The role it was let in by, for the quotas; empty where the method knows of none.
+    pub role: String,
 }
 
 /// What a method says when a token it once let in is renewed.

@@ -16,6 +16,7 @@ pub mod duration;
 pub mod error;
 pub mod field;
 pub mod glob;
+mod page;
 pub mod password_policy;
 pub mod path;
 pub mod reply;

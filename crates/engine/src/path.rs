@@ -1,4 +1,5 @@
 //! An engine's endpoints, declared once as data, with the typed handlers behind them.
+use crate::page::Page;
 use crate::{Context, Error, FieldSpec, Fields, Params, Reply, Result};
 use serde_json::Value;
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -56,6 +57,9 @@ pub enum Access {
 /// Reads one name (an alias, a role) out of a login's parameters, captures included.
 pub type NameOf = fn(&Fields) -> Option<String>;
 
+/// Finds out the role of a login, from its parameters and what the method knows.
+pub type RoleOf = Arc<dyn Fn(Context, Fields) -> BoxFuture<Option<String>> + Send + Sync>;
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Arc<dyn Fn(Context, Fields) -> BoxFuture<Result<Reply>> + Send + Sync>;
 type Exists = Arc<dyn Fn(Context, Fields) -> BoxFuture<Result<bool>> + Send + Sync>;
@@ -69,6 +73,14 @@ pub struct OperationSpec {
     pub fields: &'static [FieldSpec],
     handler: Handler,
     keeps_unknown: bool,
+}
+
+impl OperationSpec {
+    /// Its parameters, and of a list those of its pages.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static FieldSpec> + Clone {
+        let page = if self.operation.is_list() { Page::FIELDS } else { &[] };
+        self.fields.iter().chain(page)
+    }
 }
 
 /// One path: a pattern, its help and its operations.
@@ -87,7 +99,7 @@ pub struct PathSpec {
     /// Who logs in here, before it is known whether they may: core refuses those who are locked out.
     pub login_alias: Option<NameOf>,
     /// By which role they log in; quotas ask.
-    pub login_role: Option<NameOf>,
+    pub login_role: Option<RoleOf>,
     exists: Option<(&'static [FieldSpec], Exists)>,
 }
 
@@ -183,8 +195,17 @@ impl<E: Send + Sync + 'static> PathBuilder<E> {
     }
     /// Tells by which role somebody logs in here.
     #[must_use]
-    pub fn login_role(mut self, role: NameOf) -> Self {
-        self.spec.login_role = Some(role);
+    pub fn login_role(self, role: NameOf) -> Self {
+        self.login_role_by(move |_, _, raw| std::future::ready(role(&raw)))
+    }
+    /// The same where the parameters alone do not name the role.
+    #[must_use]
+    pub fn login_role_by<F>(mut self, role: impl Fn(Arc<E>, Context, Fields) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Option<String>> + Send + 'static,
+    {
+        let engine = Arc::clone(&self.engine);
+        self.spec.login_role = Some(Arc::new(move |cx, raw| Box::pin(role(Arc::clone(&engine), cx, raw))));
         self
     }
     /// GET.
@@ -332,6 +353,7 @@ impl Matched {
     /// # Errors
     /// What the handler says, or a parameter that does not fit.
     pub async fn call(&self, operation: &OperationSpec, cx: Context, mut raw: Fields) -> Result<Reply> {
+        let page = Page::take(operation.operation, &mut raw)?;
         let replaced = self.capture_into(&mut raw);
         let mut unknown: Vec<String> = Vec::new();
         if !operation.keeps_unknown {
@@ -341,6 +363,7 @@ impl Matched {
             unknown.sort_unstable();
         }
         let mut reply = (operation.handler)(cx, raw).await.map_err(|error| self.as_vault_words_it(operation, error))?;
+        page.cut(&mut reply);
         let answers = !matches!(reply.outcome, crate::Outcome::Empty | crate::Outcome::Missing(None));
         if !unknown.is_empty() && answers {
             reply.warnings.push(format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" ")));

@@ -7,6 +7,7 @@ use lessor_engine::simulation::Simulation;
 use lessor_testkit::node::{Node, ROOT, World, ok, request};
 use lessor_testkit::sim;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 async fn node() -> (World, Node) {
@@ -213,6 +214,51 @@ async fn no_more_are_made_than_a_quota_allows_whoever_asks_at_the_same_time() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 17);
     assert_eq!(counter(&node, "tokens").await, 3);
     ok("of no lease", node.ask(Update, "auth/token/create", json!({ "policies": "root" })).await);
+}
+
+/// A node with an AppRole method and two roles; logs in by name.
+async fn approles() -> Node {
+    let mut world = World::new(Vec::new());
+    world.methods = vec![Arc::new(lessor_auth_approle::ApproleFactory)];
+    let node = world.initialise().await;
+    node.write("sys/auth/approle", json!({ "type": "approle" })).await;
+    for role in ["app", "batch"] {
+        node.write(&format!("auth/approle/role/{role}"), json!({ "token_ttl": "1h" })).await;
+    }
+    node
+}
+
+async fn log_in(node: &Node, role: &str) -> Response {
+    let id = node.read(&format!("auth/approle/role/{role}/role-id")).await["data"]["role_id"].clone();
+    let secret = ok("secret", node.ask(Update, &format!("auth/approle/role/{role}/secret-id"), json!({})).await);
+    let fields = json!({ "role_id": id, "secret_id": secret["data"]["secret_id"] });
+    node.send(request(Update, "auth/approle/login", fields)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_quota_of_a_role_counts_the_tokens_of_its_logins_and_no_others() {
+    let node = approles().await;
+    let first = ok("login", log_in(&node, "app").await);
+    ok("login", log_in(&node, "batch").await);
+    let quota = json!({ "path": "auth/approle", "role": "app", "max_leases": 2 });
+    node.write("sys/quotas/lease-count/app", quota).await;
+    assert_eq!(counter(&node, "app").await, 1, "what stood already counts");
+    ok("login", log_in(&node, "app").await);
+    assert_eq!(log_in(&node, "app").await.status, 429);
+    ok("another role", log_in(&node, "batch").await);
+    node.write("auth/token/revoke", json!({ "token": first["auth"]["client_token"] })).await;
+    assert_eq!(counter(&node, "app").await, 1);
+    ok("room again", log_in(&node, "app").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_of_a_role_knows_the_role_by_its_id() {
+    let node = approles().await;
+    let limit = json!({ "path": "auth/approle", "role": "app", "rate": 1, "interval": "1h" });
+    node.write("sys/quotas/rate-limit/app", limit).await;
+    ok("login", log_in(&node, "app").await);
+    assert_eq!(log_in(&node, "app").await.status, 429);
+    ok("another role", log_in(&node, "batch").await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,14 +17,6 @@ pub(crate) struct Named {
     role: String,
 }
 
-#[derive(Params)]
-pub(crate) struct Page {
-    /// Names behind this one only.
-    after: String,
-    /// At most so many; all if 0.
-    limit: i64,
-}
-
 /// What a client writes; what is absent takes its default, whatever was there.
 #[derive(Params)]
 pub(crate) struct Write {
@@ -287,12 +279,8 @@ pub(crate) async fn delete(_: Arc<Ssh>, cx: Context, at: Named) -> Result<Reply>
     Ok(Reply::empty())
 }
 
-pub(crate) async fn list(_: Arc<Ssh>, cx: Context, page: Page) -> Result<Reply> {
-    let mut names = cx.view.list(ROLES).await?;
-    names.retain(|name| page.after.is_empty() || *name > page.after);
-    if let Ok(limit @ 1..) = usize::try_from(page.limit) {
-        names.truncate(limit);
-    }
+pub(crate) async fn list(_: Arc<Ssh>, cx: Context, (): ()) -> Result<Reply> {
+    let names = cx.view.list(ROLES).await?;
     if names.is_empty() {
         return Ok(Reply::missing());
     }

@@ -22,14 +22,6 @@ pub(crate) struct Named {
 }
 
 #[derive(Params)]
-pub(crate) struct Page {
-    /// Names behind this one only.
-    after: String,
-    /// At most so many; all if 0.
-    limit: i64,
-}
-
-#[derive(Params)]
 pub(crate) struct Write {
     /// Name of the key.
     name: String,
@@ -173,10 +165,8 @@ pub(crate) async fn read(_: Arc<Totp>, cx: Context, at: Named) -> Result<Reply> 
     })))
 }
 
-pub(crate) async fn list(_: Arc<Totp>, cx: Context, page: Page) -> Result<Reply> {
-    let limit = usize::try_from(page.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-    let names = cx.view.list(KEYS).await?;
-    Ok(Reply::list(names.into_iter().filter(|name| *name > page.after).take(limit).collect()))
+pub(crate) async fn list(_: Arc<Totp>, cx: Context, (): ()) -> Result<Reply> {
+    Ok(Reply::list(cx.view.list(KEYS).await?))
 }
 
 pub(crate) async fn delete(_: Arc<Totp>, cx: Context, at: Named) -> Result<Reply> {

@@ -5,6 +5,7 @@ mod jwt;
 mod kubernetes;
 mod kv;
 mod normal;
+mod pages;
 mod pki;
 mod rabbitmq;
 

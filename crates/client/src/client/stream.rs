@@ -18,7 +18,7 @@ impl Client {
     /// As [`Client::send`].
     pub async fn open(&self, request: Request) -> Result<Stream, Error> {
         let method = request.method;
-        let mut url = self.build_url(&request);
+        let mut url = self.locate(self.build_url(&request)).await?;
         let headers = self.headers(&request)?;
         let mut redirected = false;
         loop {

@@ -5,6 +5,7 @@ use super::ttl::{Bounds, effective};
 use crate::active::Active;
 use crate::metrics::{Account, account};
 use crate::mount::Mounted;
+use crate::quota::Place;
 use crate::token::{Kind, Token, store::record_key};
 use jiff::Timestamp;
 use lessor_engine::{Context, Credential, Dynamic, Error, Issue, Result};
@@ -111,7 +112,8 @@ impl Active {
         let _seat = if token.is_root() {
             None
         } else {
-            Some(self.leases.counts().seat(&mounted.entry.namespace, &path).await?)
+            let place = Place { namespace: &mounted.entry.namespace, path: &path, role: None };
+            Some(self.leases.counts().seat(&place).await?)
         };
         let _lock = self.locks.lock(&intent.id).await;
         self.leases.open(&intent).await?;

@@ -2,6 +2,7 @@
 use super::Refusal;
 use crate::active::Active;
 use crate::mount::Mounted;
+use crate::quota::admit::Arrival;
 use crate::request::Request;
 use crate::response::Response;
 use lessor_engine::path::{Access, Matched};
@@ -91,6 +92,11 @@ impl Place {
         let route = request.path.strip_prefix(&mounted.entry.path).unwrap_or_default().to_owned();
         let matched = mounted.backend.paths.find(&route);
         Self { mounted: Some(mounted), route, matched }
+    }
+    /// The same, as the quotas ask.
+    pub fn arrival(&self) -> Option<Arrival<'_>> {
+        let (mounted, matched) = (self.mounted.as_ref()?, self.matched.as_ref()?);
+        Some(Arrival { mounted, matched, route: &self.route })
     }
     /// Who is let in.
     pub fn access(&self) -> Access {

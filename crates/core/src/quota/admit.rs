@@ -1,10 +1,21 @@
 //! Where the pipeline asks: before anybody is asked who they are.
 use super::limiter::Verdict;
 use super::rule;
-use crate::active::Active;
+use crate::active::{Active, From};
+use crate::mount::Mounted;
 use crate::request::Request;
 use crate::response::Response;
-use lessor_engine::PathTable;
+use lessor_engine::path::Matched;
+
+/// Where a request arrives.
+pub struct Arrival<'a> {
+    /// The mount.
+    pub mounted: &'a Mounted,
+    /// Its declaration of the path.
+    pub matched: &'a Matched,
+    /// The path behind the mount.
+    pub route: &'a str,
+}
 
 /// What a rate limit adds to the answer of an admitted request.
 #[derive(Default)]
@@ -30,12 +41,15 @@ fn headers(verdict: &Verdict) -> [(&'static str, String); 3] {
     ]
 }
 
-/// Counts a request. `paths` and `route` say what it arrives at, where there is such a mount.
+/// Counts a request; `arrives` at a mount's path, where there is one.
 ///
 /// # Errors
 /// The 429 of a client that asked too often.
-pub fn admit(active: &Active, request: &Request, arrives: Option<(&PathTable, &str)>) -> Result<Admission, Response> {
-    let role = arrives.and_then(|(paths, route)| role(paths, route, request));
+pub async fn admit(active: &Active, request: &Request, arrives: Option<Arrival<'_>>) -> Result<Admission, Response> {
+    let role = match arrives {
+        Some(arrives) if active.quotas.ask_for_roles() => role(active, request, arrives).await,
+        _ => None,
+    };
     let place = rule::Place { namespace: &request.namespace, path: &request.path, role: role.as_deref() };
     let Some(verdict) = active.quotas.take(&place, request.client, active.now().as_millisecond()) else {
         return Ok(Admission::default());
@@ -53,10 +67,10 @@ pub fn admit(active: &Active, request: &Request, arrives: Option<(&PathTable, &s
 }
 
 /// By which role somebody logs in, where the path knows.
-fn role(paths: &PathTable, route: &str, request: &Request) -> Option<String> {
-    let matched = paths.find(route)?;
-    let role_of = matched.spec().login_role?;
+async fn role(active: &Active, request: &Request, Arrival { mounted, matched, route }: Arrival<'_>) -> Option<String> {
+    let role_of = matched.spec().login_role.as_ref()?;
     let mut fields = request.fields.clone();
     matched.capture_into(&mut fields);
-    role_of(&fields)
+    let from = From { namespace: request.namespace.clone(), ..From::default() };
+    role_of(active.context(mounted, from, route), fields).await
 }

@@ -55,24 +55,29 @@ impl Open<'_> {
     pub fn counts(&self) -> bool {
         !self.0.is_empty()
     }
-    /// Notes that a lease was made (1) or ended (-1) at a path.
-    pub fn change(&self, (namespace, path): (&str, &str), by: i64) {
-        if let Some(counted) = deciding(&self.0, namespace, path) {
+    /// Notes that a lease was made (1) or ended (-1).
+    pub fn change(&self, place: &Place<'_>, by: i64) {
+        if let Some(counted) = deciding(&self.0, place) {
             counted.stands.fetch_add(by, Ordering::AcqRel);
         }
     }
 }
 
-fn deciding<'a>(all: &'a [Counted], namespace: &str, path: &str) -> Option<&'a Counted> {
-    let place = Place { namespace, path, role: None };
-    let rule = Rule::deciding(all.iter().map(|counted| &counted.rule), &place)?;
+fn deciding<'a>(all: &'a [Counted], place: &Place<'_>) -> Option<&'a Counted> {
+    let rule = Rule::deciding(all.iter().map(|counted| &counted.rule), place)?;
     all.iter().find(|counted| std::ptr::eq(&counted.rule, rule))
 }
 
 /// Where a lease lies: its namespace and the path it was issued at.
-pub fn place_of(lease: &Lease) -> (&str, &str) {
+pub fn place_of(lease: &Lease) -> Place<'_> {
     let path = lease.shown_id();
-    (&lease.namespace, path.rsplit_once('/').map_or(path, |(path, _)| path))
+    Place { namespace: &lease.namespace, path: path.rsplit_once('/').map_or(path, |(path, _)| path), role: None }
+}
+
+/// Where the lease of a token lies: its namespace, the path and the role of the login it was made at.
+pub fn place_of_token(token: &Token) -> Place<'_> {
+    let role = token.origin.as_ref().map(|origin| origin.role.as_str()).filter(|role| !role.is_empty());
+    Place { namespace: &token.namespace, path: &token.path, role }
 }
 
 impl LeaseCounts {
@@ -80,18 +85,18 @@ impl LeaseCounts {
     pub async fn open(&self) -> Open<'_> {
         Open(self.gate.read().await)
     }
-    /// Room for one more lease at a path.
+    /// Room for one more lease.
     ///
     /// # Errors
     /// 429 when the quota that decides has none left.
-    pub async fn seat(&self, namespace: &str, path: &str) -> Result<Seat> {
+    pub async fn seat(&self, place: &Place<'_>) -> Result<Seat> {
         let all = self.gate.read().await;
-        let Some(counted) = deciding(&all, namespace, path) else { return Ok(Seat(None)) };
+        let Some(counted) = deciding(&all, place) else { return Ok(Seat(None)) };
         let coming = counted.coming.fetch_add(1, Ordering::AcqRel) + 1;
         let seat = Seat(Some(Arc::clone(&counted.coming)));
         if counted.stands.load(Ordering::Acquire) + coming > counted.most() {
             count_violation("quota.lease_count.violation", &counted.rule.name);
-            let message = format!("request path \"{path}\": lease count quota exceeded");
+            let message = format!("request path \"{}\": lease count quota exceeded", place.path);
             return Err(Error::Refused { status: 429, message });
         }
         Ok(seat)
@@ -119,8 +124,8 @@ impl LeaseCounts {
     }
 }
 
-fn add(all: &[Counted], (namespace, path): (&str, &str)) {
-    if let Some(counted) = deciding(all, namespace, path) {
+fn add(all: &[Counted], place: &Place<'_>) {
+    if let Some(counted) = deciding(all, place) {
         counted.stands.fetch_add(1, Ordering::AcqRel);
     }
 }
@@ -133,7 +138,7 @@ async fn count_leases(storage: &Arc<dyn Storage>, all: &[Counted]) -> Result<()>
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.key.clone());
         for entry in &page {
-            add(all, place_of(&serde_json::from_slice(&entry.value)?));
+            add(all, &place_of(&serde_json::from_slice(&entry.value)?));
         }
     }
 }
@@ -148,7 +153,7 @@ async fn count_tokens(storage: &Arc<dyn Storage>, all: &[Counted]) -> Result<()>
         for entry in &page {
             let token: Token = serde_json::from_slice(&entry.value)?;
             if token.is_leased() {
-                add(all, (&token.namespace, &token.path));
+                add(all, &place_of_token(&token));
             }
         }
     }

@@ -217,6 +217,11 @@ impl Quotas {
         })
         .await
     }
+    /// Whether any rate limit is for a role.
+    pub fn ask_for_roles(&self) -> bool {
+        let limits = |rule: &Rule| matches!(rule.kind, Kind::RateLimit { .. }) && !rule.role.is_empty();
+        self.table().rules.iter().any(limits)
+    }
     /// Counts a request where a rate limit is for it; `now` in milliseconds.
     pub fn take(&self, place: &Place<'_>, client: Option<IpAddr>, now: i64) -> Option<Verdict> {
         let table = self.table();

@@ -102,7 +102,7 @@ struct LeaseCount {
     name: String,
     /// What it is for: a namespace, a mount, or a path in a mount; empty for everything.
     path: String,
-    /// Not for this kind of quota: leases do not know the role of a login.
+    /// Only the tokens of logins by this role; `path` is then an auth mount.
     role: String,
     /// Whether namespaces below are meant too; with an empty `path` they are unless this is false.
     inheritable: Option<bool>,
@@ -126,11 +126,8 @@ async fn write_lease_count(system: Arc<System>, cx: Context, given: LeaseCount) 
     let active = active(&system, &cx)?;
     let max_leases = u64::try_from(given.max_leases).ok().filter(|max| *max > 0);
     let max_leases = max_leases.ok_or_else(|| Error::invalid("'max_leases' is invalid"))?;
-    if !given.role.is_empty() {
-        return Err(Error::invalid("role: leases are counted by path, not by the role of a login; leave it out"));
-    }
     let kind = Kind::LeaseCount { max_leases };
-    let rule = rule(&active, given.name, kind, &given.path, String::new(), given.inheritable)?;
+    let rule = rule(&active, given.name, kind, &given.path, given.role, given.inheritable)?;
     active.quotas.put(rule).await?;
     Ok(Reply::empty())
 }

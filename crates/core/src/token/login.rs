@@ -74,7 +74,7 @@ impl Active {
             renewable: login.renewable && kind == Kind::Service,
             kind,
             bound_cidrs: bound_cidrs(settings, cx),
-            origin: Some(Origin { mount: mounted.entry.uuid.clone(), renewal: login.renewal }),
+            origin: Some(Origin { mount: mounted.entry.uuid.clone(), renewal: login.renewal, role: login.role }),
             namespace: cx.namespace.clone(),
             ..Token::new(now, path)
         };

@@ -42,6 +42,9 @@ pub struct Origin {
     pub mount: String,
     /// The method's own note, by which it finds the role or user again.
     pub renewal: Value,
+    /// The role of the login, where the method knows of roles; quotas count by it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
 }
 
 /// One token. Its text is not in it.

@@ -5,7 +5,7 @@ use super::known::Known;
 use super::record::{Kind, Token, fresh_text, storage_id};
 use crate::keys::{self, Due, DueKind, Target};
 use crate::lease::store::pointer;
-use crate::quota::LeaseCounts;
+use crate::quota::{LeaseCounts, place_of_token};
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use lessor_engine::{Error, Result, Secret};
@@ -199,11 +199,11 @@ impl Tokens {
             batch = batch.put(key, Vec::new());
         }
         batch.append(with);
-        let _seat = if token.is_leased() { Some(self.counts.seat(&token.namespace, &token.path).await?) } else { None };
+        let _seat = if token.is_leased() { Some(self.counts.seat(&place_of_token(&token)).await?) } else { None };
         let open = self.counts.open().await;
         let made = self.storage.commit(batch).await;
         if made.is_ok() && token.is_leased() {
-            open.change((&token.namespace, &token.path), 1);
+            open.change(&place_of_token(&token), 1);
         }
         match made {
             Err(lessor_storage::Error::Conflict { key }) if key.ends_with(&token.key) => {
@@ -249,7 +249,7 @@ impl Tokens {
         match self.storage.commit(batch).await {
             Ok(()) => {
                 if token.is_leased() {
-                    open.change((&token.namespace, &token.path), -1);
+                    open.change(&place_of_token(&token), -1);
                 }
                 Ok(Some(due))
             }
