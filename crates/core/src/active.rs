@@ -1,5 +1,7 @@
 //! What exists while a node is unsealed.
 use crate::audit::Audit;
+use crate::cluster::Cluster;
+use crate::glance::Known;
 use crate::identity::{Identity, oidc::MountTokens};
 use crate::keys::Due;
 use crate::lease::Store;
@@ -27,8 +29,10 @@ pub struct Active {
     pub cluster_id: String,
     /// Behind the barrier.
     pub storage: Arc<dyn Storage>,
-    /// Time.
+    /// Time, as all nodes agree on it.
     pub clock: Arc<dyn Clock>,
+    /// The nodes that share the storage.
+    pub cluster: Cluster,
     /// What the operator decided.
     pub settings: Arc<Settings>,
     /// Leases and intents.
@@ -57,6 +61,8 @@ pub struct Active {
     pub stop: CancellationToken,
     /// What runs behind the requests.
     pub tasks: TaskTracker,
+    /// As of which epoch the shared records are known.
+    pub(crate) epoch: Known,
     pub(crate) wake: Notify,
     pub(crate) next_due: AtomicI64,
 }
@@ -73,7 +79,7 @@ pub struct From {
 }
 
 impl Active {
-    /// The current time.
+    /// The current time, as all nodes agree on it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -118,14 +124,5 @@ impl Active {
         if due.at < self.next_due.load(Ordering::Acquire) {
             self.wake.notify_one();
         }
-    }
-    /// Whether the reaper leaves everything alone.
-    pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
-    }
-    /// Switches revocation on.
-    pub fn resume(&self) {
-        self.paused.store(false, Ordering::Release);
-        self.wake.notify_one();
     }
 }

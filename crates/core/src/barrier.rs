@@ -4,6 +4,7 @@
 //! data, so a value that was moved under another key is refused like one with a flipped bit.
 mod cipher;
 mod keyring;
+mod upgrade;
 
 pub use cipher::{Key, decrypt, encrypt};
 pub use keyring::{KeyStatus, Keyring};
@@ -78,6 +79,15 @@ impl Barrier {
         let sealed = Keyring::open(old, &entry.value)?.seal(new)?;
         Ok(Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, sealed))
     }
+    /// One more write for that commit, encrypted as everything is. Works while sealed.
+    ///
+    /// # Errors
+    /// As [`Barrier::reseal`].
+    pub async fn write_with(&self, root: &Key, key: &str, plain: &[u8]) -> Result<Batch> {
+        let Some(entry) = self.below.get(KEYRING).await? else { return Err(Error::Sealed) };
+        let value = Keyring::open(root, &entry.value)?.encrypt_uncounted(key, plain)?;
+        Ok(Batch::new().put(key, value))
+    }
     /// Adds a key for new writes; what was written under older ones stays readable.
     ///
     /// # Errors
@@ -86,7 +96,10 @@ impl Barrier {
         let Some(entry) = self.below.get(KEYRING).await? else { return Err(Error::Sealed) };
         self.keyring()?;
         let next = Keyring::open(root, &entry.value)?.rotated(now)?;
-        let batch = Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, next.seal(root)?);
+        let mut batch = Batch::new().expect(KEYRING, Expect::Version(entry.version)).put(KEYRING, next.seal(root)?);
+        if self.is_shared() {
+            batch.append(Self::hand_over(&next)?);
+        }
         self.below.commit(batch).await?;
         self.set(Some(next));
         Ok(())
@@ -136,8 +149,10 @@ impl Barrier {
 impl Storage for Barrier {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let _time = timed!("barrier.get");
-        let keyring = self.keyring()?;
-        self.below.get(key).await?.map(|entry| Self::open(&keyring, entry)).transpose()
+        self.keyring()?;
+        let Some(entry) = self.below.get(key).await? else { return Ok(None) };
+        let keyring = self.keyring_for([&entry]).await?;
+        Self::open(&keyring, entry).map(Some)
     }
     /// Nothing is decrypted for it.
     async fn version(&self, key: &str) -> Result<Option<Version>> {
@@ -145,10 +160,20 @@ impl Storage for Barrier {
         self.keyring()?;
         self.below.version(key).await
     }
+    /// Nothing is decrypted for it.
+    async fn versions(&self, keys: &[&str]) -> Result<Vec<Option<Version>>> {
+        let _time = timed!("barrier.get");
+        self.keyring()?;
+        self.below.versions(keys).await
+    }
+    fn is_shared(&self) -> bool {
+        self.below.is_shared()
+    }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         let _time = timed!("barrier.list");
-        let keyring = self.keyring()?;
+        self.keyring()?;
         let page = self.below.scan(prefix, after, limit).await?;
+        let keyring = self.keyring_for(&page).await?;
         page.into_iter().map(|entry| Self::open(&keyring, entry)).collect()
     }
     async fn commit(&self, batch: Batch) -> Result<()> {

@@ -96,8 +96,7 @@ impl Due {
     }
     /// Its key in the due index.
     pub fn key(&self) -> String {
-        let shard = self.subject.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHARDS;
-        format!("{}{}", due_shard(shard), self.tail())
+        format!("{}{}", due_shard(shard_of(&self.subject)), self.tail())
     }
     /// Its key in the list of those that wait for `target`.
     pub fn waiting_key(&self, target: &Target) -> String {
@@ -120,6 +119,11 @@ impl Due {
         };
         Some(Self { at, kind, subject: parts.next()?.to_owned() })
     }
+}
+
+/// The shard of a name.
+pub fn shard_of(name: &str) -> u8 {
+    name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHARDS
 }
 
 /// The due index of one shard.

@@ -5,10 +5,12 @@
 pub mod active;
 pub mod audit;
 pub mod barrier;
+pub mod cluster;
 pub mod cors;
 
 pub mod cubbyhole;
 mod generate_root;
+mod glance;
 mod hand_out;
 mod help;
 pub mod history;
@@ -27,11 +29,13 @@ pub mod namespace;
 pub mod node;
 pub mod openapi;
 pub mod password_policies;
+mod paused;
 mod pgp;
 mod pipeline;
 pub mod policy;
 pub mod quota;
 pub mod reconcile;
+mod record;
 mod rekey;
 pub mod request;
 pub mod response;

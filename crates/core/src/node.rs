@@ -2,7 +2,9 @@
 use crate::active::Active;
 use crate::audit::{Audit, Declared};
 use crate::barrier::{Barrier, Key};
+use crate::cluster::{Cluster, ClusterClock, Member};
 use crate::generate_root::GenerateRoot;
+use crate::glance::Known;
 use crate::identity::Identity;
 use crate::lease::Store;
 use crate::locks::Locks;
@@ -44,6 +46,8 @@ pub struct Parts {
 pub struct Core {
     pub(crate) parts: Parts,
     settings: Arc<Settings>,
+    /// Held back to the slowest of the nodes.
+    time: Arc<ClusterClock>,
     pub(crate) barrier: Arc<Barrier>,
     pub(crate) seals: SealStore,
     active: RwLock<Option<Unsealed>>,
@@ -83,6 +87,7 @@ impl Core {
         let declared = parts.settings.audit.clone();
         Arc::new(Self {
             settings: Arc::new(parts.settings.clone()),
+            time: Arc::new(ClusterClock::new(Arc::clone(&parts.clock))),
             seals: SealStore::new(Arc::clone(&parts.storage)),
             barrier,
             parts,
@@ -138,11 +143,24 @@ impl Core {
         *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
         Ok(())
     }
+    fn member(&self) -> Member {
+        let now = self.parts.clock.now();
+        Member {
+            id: crate::mount::entry::uuid(),
+            name: sysinfo::System::host_name().unwrap_or_default(),
+            api_addr: self.settings.api_addr.clone(),
+            version: self.settings.version.clone(),
+            joined: now,
+            wall: now,
+        }
+    }
     /// Begins to serve. The caller holds `change`.
     pub(crate) async fn activate(self: &Arc<Self>, keys: Keys) -> Result<()> {
         self.barrier.unseal(&keys.root).await?;
         let storage = Arc::clone(&self.barrier) as Arc<dyn Storage>;
         let parts = &self.parts;
+        let cluster = Cluster::new(Arc::clone(&storage), Arc::clone(&self.time), self.member());
+        cluster.join().await?;
         let builtin = system::mounts(self);
         self.load_rotation().await?;
         let audit = Audit::load(Arc::clone(&storage)).await?;
@@ -150,29 +168,39 @@ impl Core {
         let counts = Arc::new(LeaseCounts::default());
         let active = Arc::new(Active {
             cluster_id: cluster_id(&storage).await?,
-            clock: Arc::clone(&parts.clock),
+            clock: Arc::clone(&self.time) as Arc<dyn Clock>,
+            cluster,
             settings: Arc::clone(&self.settings),
             leases: Store::new(Arc::clone(&storage)).counted(Arc::clone(&counts)),
             tokens: Tokens::load(Arc::clone(&storage)).await?.counted(Arc::clone(&counts)),
             quotas: Quotas::load(Arc::clone(&storage), counts).await?,
             mounts: Arc::new(Mounts::load(Arc::clone(&storage), parts.factories.clone(), builtin).await?),
             audit,
-            identity: Arc::new(Identity::new(Arc::clone(&storage), Arc::clone(&parts.clock))),
+            identity: Arc::new(Identity::new(Arc::clone(&storage), Arc::clone(&self.time) as Arc<dyn Clock>)),
             namespaces: Namespaces::load(Arc::clone(&storage)).await?,
             policies: Policies::new(Arc::clone(&storage)),
             locks: Locks::default(),
             lanes: Lanes::default(),
-            paused: AtomicBool::new(self.settings.paused),
+            paused: AtomicBool::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            epoch: Known::default(),
             wake: Notify::new(),
             next_due: AtomicI64::new(i64::MAX),
             storage,
         });
+        if self.settings.paused {
+            active.pause().await?;
+        }
+        active.load_paused().await?;
+        active.catch_up().await?;
         crate::history::note(&active.storage, &self.settings.version, active.now()).await?;
         active.take_over().await?;
         active.tasks.spawn(Arc::clone(&active).reap());
         active.tasks.spawn(Arc::clone(&active).count_usage());
+        if active.cluster.is_shared() {
+            active.tasks.spawn(crate::cluster::stay(Arc::downgrade(self), Arc::clone(&active)));
+        }
         active.tasks.spawn(crate::upkeep::run(Arc::downgrade(self), active.stop.clone()));
         if let (SealKind::Auto(seal), true) = (&parts.seal.current, parts.seal.watch.enabled) {
             let clock = Arc::clone(&parts.clock);
@@ -199,6 +227,9 @@ impl Core {
             active.tasks.close();
             if tokio::time::timeout(Duration::from_secs(5), active.tasks.wait()).await.is_err() {
                 tracing::warn!("sealed with platform calls under way; they are taken up at the next start");
+            }
+            if let Err(error) = active.cluster.leave().await {
+                tracing::warn!(%error, "the other nodes take over when they notice that this one is gone");
             }
             if let Err(error) = self.barrier.save_encryptions().await {
                 tracing::warn!(%error, "the count of encryptions was not stored");

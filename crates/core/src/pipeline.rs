@@ -6,6 +6,7 @@ mod shape;
 
 use crate::active::{Active, From};
 use crate::audit::{Line, Subject};
+use crate::glance::Glance;
 use crate::lease::issue::Issued;
 use crate::lockout::Suspect;
 use crate::metrics::{InFlight, Timer, count_status};
@@ -33,6 +34,9 @@ impl Core {
             return answer;
         }
         let Ok(active) = self.active() else { return Response::error(503, "Vault is sealed") };
+        if let Some(text) = active.cluster.refused() {
+            return Response::error(503, text);
+        }
         let _counted = InFlight::new();
         let _under_way = self.in_flight.enter(&request, active.now());
         let hands_out = crate::rekey::hands_out(&request.path);
@@ -61,12 +65,13 @@ impl std::convert::From<Error> for Refusal {
 }
 
 async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, Refusal> {
+    let glance = active.glance(&request).await?;
     place::enter_namespace(active, &mut request)?;
     active.open_wrapping(&mut request).await?;
     let place = Place::find(active, &request);
     match quota::admit::admit(active, &request, place.arrival()).await {
         Ok(admission) => {
-            let answer = admitted(active, request, place).await.unwrap_or_else(|Refusal(response)| response);
+            let answer = admitted(active, request, place, &glance).await.unwrap_or_else(|Refusal(response)| response);
             Ok(admission.onto(answer))
         }
         Err(refusal) => {
@@ -88,13 +93,18 @@ async fn serve(active: &Arc<Active>, mut request: Request) -> Result<Response, R
 }
 
 /// Everything behind the quotas.
-async fn admitted(active: &Arc<Active>, mut request: Request, place: Place) -> Result<Response, Refusal> {
+async fn admitted(
+    active: &Arc<Active>,
+    mut request: Request,
+    place: Place,
+    glance: &Glance,
+) -> Result<Response, Refusal> {
     let open = place.access() == Access::Open;
     let _time = if open { LOGIN.start() } else { REQUEST.start() };
-    let session = caller::identify(active, &request, place.access()).await?;
+    let session = caller::identify(active, &request, place.access(), glance).await?;
     request.operation = operation(active, &request, &place, &session).await?;
     let token = session.token.as_deref();
-    let decision = active.decide(token, session.subject.as_deref(), &mut request, place.access()).await?;
+    let decision = active.decide(token, session.subject.as_deref(), &mut request, place.access(), glance).await?;
     let subject = |request| Subject {
         request,
         token,

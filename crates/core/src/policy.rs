@@ -29,5 +29,5 @@ pub use error::PolicyError;
 pub use parameters::Parameters;
 pub use parse::parse;
 pub use rule::{Permissions, Policy, Rule};
-pub use store::Policies;
+pub use store::{EPOCH, Policies};
 pub use template::{PathTemplate, Switches};

@@ -72,8 +72,9 @@ impl Active {
                     due: now.as_millisecond(),
                     attempts: 0,
                     error: None,
+                    owner: self.cluster.id(),
                 };
-                self.leases.open(&intent).await?;
+                self.leases.open(&intent, None).await?;
                 self.wake_for(&intent.due());
             }
             for missing in &report.missing {

@@ -10,10 +10,21 @@ use crate::lease::retry;
 use crate::lease::revoke::Attempt;
 use crate::mount::Mounted;
 use lessor_engine::{Context, Error, Result, Rotating, Works};
+use lessor_storage::Storage;
 use record::{Pending, Phase};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// How long a rotation waits for one of the same subject that another node is at.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(100);
+
+fn elsewhere(subject: &str) -> Error {
+    Error::Refused { status: 503, message: format!("{subject} is being rotated by another node: try again") }
+}
 
 /// What the caller of a rotation is told.
 #[derive(Default)]
@@ -29,6 +40,8 @@ struct RotatingMount {
     mounted: Arc<Mounted>,
     cx: Context,
     rotating: Arc<dyn Rotating>,
+    /// Takes no more writes once another node has taken over.
+    storage: Arc<dyn Storage>,
 }
 
 impl Active {
@@ -36,7 +49,7 @@ impl Active {
         let (mounted, cx) = self.background(mount)?;
         let rotating = mounted.backend.rotating.clone();
         let rotating = rotating.ok_or_else(|| Error::Internal("the engine has nothing to rotate".into()))?;
-        Ok(RotatingMount { mounted, cx, rotating })
+        Ok(RotatingMount { mounted, cx, rotating, storage: self.cluster.fenced() })
     }
 
     /// Rotates to the end even if the caller is dropped meanwhile.
@@ -87,24 +100,38 @@ impl Active {
     }
 
     async fn settle_earlier(&self, on: &RotatingMount, mount: &str, subject: &str) -> Result<()> {
-        match Pending::load(&self.storage, mount, subject).await? {
-            Some(earlier) => self.settle(on, earlier).await,
-            None => Ok(()),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Pending::load(&on.storage, mount, subject).await? {
+                None => return Ok(()),
+                Some(earlier) if self.is_ours(&earlier) => return self.settle(on, earlier).await,
+                Some(_) if Instant::now() > until => return Err(elsewhere(subject)),
+                Some(_) => tokio::time::sleep(LOOK).await,
+            }
         }
+    }
+
+    /// Whether no other node is at it.
+    fn is_ours(&self, pending: &Pending) -> bool {
+        pending.owner == self.cluster.id() || self.is_orphaned(&pending.owner)
     }
 
     /// The protocol itself, for whoever holds the subject's lock.
     async fn rotate_locked(&self, on: &RotatingMount, mount: &str, subject: &str) -> Result<Rotated> {
         let rotation = self.bounded(on.rotating.plan(&on.cx, subject)).await?;
         let due = self.now() + self.settings.platform_timeout * 4;
-        let mut pending = Pending::planned(mount, rotation, due);
-        pending.create(&self.storage).await?;
+        let mut pending = Pending::planned(mount, rotation, due, self.cluster.id());
+        pending.create(&on.storage).await.map_err(|error| match error {
+            Error::Storage(lessor_storage::Error::Conflict { .. }) => elsewhere(subject),
+            error => error,
+        })?;
+        self.cluster.check()?;
         let applied = self.bounded(on.rotating.apply(&on.cx, &pending.rotation)).await;
         match applied {
             Ok(data) => {
                 pending.rotation.data = data;
                 pending.phase = Phase::Applied;
-                if let Err(error) = pending.save(&self.storage).await {
+                if let Err(error) = pending.save(&on.storage).await {
                     return self.fall_back(on, pending, error).await;
                 }
             }
@@ -125,11 +152,11 @@ impl Active {
                 self.finish(on, pending).await
             }
             Ok(Works::Old) => {
-                pending.remove(&self.storage).await?;
+                pending.remove(&on.storage).await?;
                 Err(cause)
             }
             Err(error) => {
-                self.retry_rotation_later(pending, &error).await?;
+                self.retry_rotation_later(on, pending, &error).await?;
                 Err(cause)
             }
         }
@@ -140,29 +167,29 @@ impl Active {
         pending.phase = Phase::Committed;
         let mut batch = on.cx.view.batch(changes);
         batch.append(pending.replace(pending.due)?);
-        Ok(self.storage.commit(batch).await?)
+        Ok(on.storage.commit(batch).await?)
     }
 
     async fn finish(&self, on: &RotatingMount, pending: Pending) -> Result<Rotated> {
         let mut rotated = Rotated { data: on.rotating.answer(&on.cx, &pending.rotation).await?, warnings: Vec::new() };
         let subject = pending.rotation.subject.clone();
         match self.bounded(on.rotating.retire(&on.cx, &pending.rotation)).await {
-            Ok(()) => pending.remove(&self.storage).await?,
+            Ok(()) => pending.remove(&on.storage).await?,
             Err(error) => {
                 rotated.warnings.push(format!("the old secret could not be removed yet, this is retried: {error}"));
-                self.retry_rotation_later(pending, &error).await?;
+                self.retry_rotation_later(on, pending, &error).await?;
             }
         }
         self.reschedule(&on.mounted.entry.uuid, &subject).await?;
         Ok(rotated)
     }
 
-    async fn retry_rotation_later(&self, mut pending: Pending, error: &Error) -> Result<()> {
+    async fn retry_rotation_later(&self, on: &RotatingMount, mut pending: Pending, error: &Error) -> Result<()> {
         tracing::error!(subject = pending.rotation.subject, %error, "a rotation is not finished; it is retried");
         pending.attempts += 1;
         pending.error = Some(error.to_string());
         let due = (self.now() + retry::wait(pending.attempts)).as_millisecond();
-        self.storage.commit(pending.replace(due)?).await?;
+        on.storage.commit(pending.replace(due)?).await?;
         pending.due = due;
         self.wake_for(&pending.due());
         Ok(())
@@ -172,13 +199,13 @@ impl Active {
     async fn settle(&self, on: &RotatingMount, mut pending: Pending) -> Result<()> {
         if pending.phase != Phase::Committed {
             match self.bounded(on.rotating.settle(&on.cx, &pending.rotation)).await? {
-                Works::Old => return pending.remove(&self.storage).await,
+                Works::Old => return pending.remove(&on.storage).await,
                 Works::New => self.commit(on, &mut pending).await?,
             }
         }
         self.bounded(on.rotating.retire(&on.cx, &pending.rotation)).await?;
         let subject = pending.rotation.subject.clone();
-        pending.remove(&self.storage).await?;
+        pending.remove(&on.storage).await?;
         self.reschedule(&on.mounted.entry.uuid, &subject).await
     }
 
@@ -200,7 +227,7 @@ impl Active {
             }
         };
         let lock = self.locks.lock(&record::lock_name(mount, subject)).await;
-        if let Some(pending) = Pending::load(&self.storage, mount, subject).await?.filter(|p| p.due == due.at) {
+        if let Some(pending) = Pending::load(&on.storage, mount, subject).await?.filter(|p| p.due == due.at) {
             return match self.settle(&on, pending.clone()).await {
                 Ok(()) => Ok(Attempt::Done),
                 Err(error @ Error::Storage(_)) => Err(error),
@@ -208,20 +235,20 @@ impl Active {
                     self.leases.park(std::slice::from_ref(due), target).await?;
                     Ok(Attempt::TargetDown(error.to_string()))
                 }
-                Err(error) => self.retry_rotation_later(pending, &error).await.map(|()| Attempt::Later),
+                Err(error) => self.retry_rotation_later(&on, pending, &error).await.map(|()| Attempt::Later),
             };
         }
         drop(lock);
         self.attempt_scheduled(due, target, mount, subject).await
     }
 
-    /// Unfinished rotations of the process before this one are due at once.
+    /// Unfinished rotations that nobody is at any more are due at once.
     pub(crate) async fn take_over_rotations(&self) -> Result<()> {
         let now = self.now().as_millisecond();
         for mut pending in Pending::all(&self.storage).await? {
-            if pending.attempts == 0 {
+            if pending.attempts == 0 && self.is_orphaned(&pending.owner) {
+                pending.owner = self.cluster.id();
                 self.storage.commit(pending.replace(now)?).await?;
-                pending.due = now;
             }
         }
         Ok(())
@@ -235,6 +262,9 @@ impl Active {
         for pending in Pending::all(&self.storage).await?.into_iter().filter(|pending| pending.mount == mount) {
             let on = self.rotating(mount)?;
             let _lock = self.locks.lock(&record::lock_name(mount, &pending.rotation.subject)).await;
+            if !self.is_ours(&pending) {
+                return Err(elsewhere(&pending.rotation.subject));
+            }
             self.settle(&on, pending).await?;
         }
         self.forget_schedules(mount).await

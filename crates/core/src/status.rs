@@ -201,15 +201,17 @@ async fn unseal(core: &Arc<Core>, mut fields: Fields) -> Answer {
 
 fn leader(core: &Core) -> Answer {
     // Command lines know a sealed server by this text.
-    if core.active().is_err() {
-        return Ok(Response::error(503, "Vault is sealed"));
-    }
+    let Ok(active) = core.active() else { return Ok(Response::error(503, "Vault is sealed")) };
+    // Every node of a cluster is active: each says of itself what clients and load balancers expect of that one.
+    let shared = active.cluster.is_shared();
+    let address = if shared { active.settings.api_addr.as_str() } else { "" };
+    let joined = active.cluster.members().first().filter(|_| shared).map(|me| me.joined.to_string());
     let body: Value = json!({
-        "ha_enabled": false,
-        "is_self": false,
-        "active_time": "0001-01-01T00:00:00Z",
-        "leader_address": "",
-        "leader_cluster_address": "",
+        "ha_enabled": shared,
+        "is_self": shared,
+        "active_time": joined.unwrap_or_else(|| "0001-01-01T00:00:00Z".to_owned()),
+        "leader_address": address,
+        "leader_cluster_address": address,
         "performance_standby": false,
         "performance_standby_last_remote_wal": 0,
     });

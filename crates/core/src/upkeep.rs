@@ -3,6 +3,7 @@ use crate::node::Core;
 use lessor_engine::{Error, Result};
 use lessor_storage::{Batch, Storage};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -91,8 +92,12 @@ impl Core {
 
 /// Until `stop`.
 pub(crate) async fn run(node: Weak<Core>, stop: CancellationToken) {
+    let mut handed_over = BTreeSet::new();
     while stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
         let Some(core) = node.upgrade() else { return };
+        if let Err(error) = core.barrier.forget_handed_over(&mut handed_over).await {
+            tracing::warn!(%error, "keys that were handed over to other nodes are still there");
+        }
         if let Err(error) = core.look_after_the_keyring().await {
             tracing::warn!(%error, "the barrier's keyring was not looked after; it is tried again");
         }

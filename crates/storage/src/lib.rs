@@ -132,6 +132,18 @@ pub trait Storage: Send + Sync {
     async fn version(&self, key: &str) -> Result<Option<Version>> {
         Ok(self.get(key).await?.map(|entry| entry.version))
     }
+    /// The same of several keys, in one round trip where there is one to make.
+    async fn versions(&self, keys: &[&str]) -> Result<Vec<Option<Version>>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.push(self.version(key).await?);
+        }
+        Ok(found)
+    }
+    /// Whether other processes may write to it at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Up to `limit` entries whose keys start with `prefix`, in byte order of the keys, beginning behind
     /// the key `after` (exclusive) where one is given.
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;

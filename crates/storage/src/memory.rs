@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct MemoryStorage {
     state: Arc<Mutex<State>>,
     hook: Option<Arc<dyn Hook>>,
+    shared: bool,
 }
 
 #[derive(Default)]
@@ -26,16 +27,21 @@ impl MemoryStorage {
         Self::default()
     }
 
+    /// An empty store that says of itself that several nodes use it.
+    pub fn shared() -> Self {
+        Self { shared: true, ..Self::default() }
+    }
+
     /// Another handle on the same data whose calls, and only they, pass through `hook`.
     #[must_use]
     pub fn with_hook(&self, hook: impl Into<Arc<dyn Hook>>) -> Self {
-        Self { state: Arc::clone(&self.state), hook: Some(hook.into()) }
+        Self { state: Arc::clone(&self.state), hook: Some(hook.into()), shared: self.shared }
     }
 
     /// Another handle on the same data without a hook, as a node has it that starts after a crash.
     #[must_use]
     pub fn without_hook(&self) -> Self {
-        Self { state: Arc::clone(&self.state), hook: None }
+        Self { state: Arc::clone(&self.state), hook: None, shared: self.shared }
     }
 
     async fn before(&self, op: &str) -> Result<()> {
@@ -126,5 +132,9 @@ impl Storage for MemoryStorage {
         self.before("commit").await?;
         self.state().commit(batch)?;
         self.after("commit").await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
     }
 }

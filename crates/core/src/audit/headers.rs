@@ -1,22 +1,30 @@
 //! Request headers that audit lines show: those an operator named, and the two that always are.
+use crate::record::Record;
 use lessor_engine::{Error, Result};
-use lessor_storage::{Batch, Expect, Storage};
+use lessor_storage::Storage;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
 
 const TABLE: &str = "core/audited-headers";
 const ALWAYS: [&str; 2] = ["correlation-id", "x-correlation-id"];
 
 /// Lower-case names, and whether the values are hashed.
-type Table = BTreeMap<String, bool>;
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Table(BTreeMap<String, bool>);
+
+impl Default for Table {
+    fn default() -> Self {
+        Self(ALWAYS.map(|name| (name.to_owned(), false)).into())
+    }
+}
 
 /// The headers that lines show.
 pub struct Headers {
-    storage: Arc<dyn Storage>,
-    table: RwLock<Arc<Table>>,
-    change: Mutex<()>,
+    record: Record<Table>,
+    table: RwLock<Arc<BTreeMap<String, bool>>>,
 }
 
 impl Headers {
@@ -25,22 +33,22 @@ impl Headers {
     /// # Errors
     /// When storage fails.
     pub async fn load(storage: Arc<dyn Storage>) -> Result<Self> {
-        let headers = Self { storage, table: RwLock::default(), change: Mutex::default() };
-        let (table, _) = headers.read().await?;
-        headers.install(table);
+        let headers = Self { record: Record::new(storage, TABLE), table: RwLock::default() };
+        headers.reload().await?;
         Ok(headers)
     }
-    async fn read(&self) -> Result<(Table, Expect)> {
-        Ok(match self.storage.get(TABLE).await? {
-            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
-            None => (ALWAYS.map(|name| (name.to_owned(), false)).into(), Expect::Absent),
-        })
+    /// Reads the table again.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn reload(&self) -> Result<()> {
+        self.record.reload(async |table| Ok(self.install(table))).await
     }
     fn install(&self, table: Table) {
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table.0);
     }
     /// The headers that are shown, and whether their values are hashed.
-    pub fn all(&self) -> Arc<Table> {
+    pub fn all(&self) -> Arc<BTreeMap<String, bool>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// Shows a header from now on, or (`None`) no more.
@@ -51,16 +59,14 @@ impl Headers {
         if name.is_empty() {
             return Err(Error::invalid("missing header name"));
         }
-        let _one = self.change.lock().await;
-        let (mut table, expect) = self.read().await?;
-        match hashed {
-            Some(hashed) => table.insert(name.to_lowercase(), hashed),
-            None => table.remove(&name.to_lowercase()),
+        let set = |table: &mut Table| {
+            match hashed {
+                Some(hashed) => table.0.insert(name.to_lowercase(), hashed),
+                None => table.0.remove(&name.to_lowercase()),
+            };
+            Ok(())
         };
-        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&table)?);
-        self.storage.commit(batch).await?;
-        self.install(table);
-        Ok(())
+        self.record.change(set, async |table| Ok(self.install(table))).await
     }
     /// What a line shows of a request's headers: plain values, and those to be hashed.
     pub fn shown(&self, headers: &[(String, String)]) -> (Map<String, Value>, Map<String, Value>) {

@@ -4,14 +4,14 @@ use super::record::{Line, Shape, hash};
 use crate::audit::headers::Headers;
 use crate::metrics::Timer;
 use crate::mount::entry::folder;
+use crate::record::Record;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use lessor_engine::{Error, Result};
-use lessor_storage::{Batch, Expect, Storage};
+use lessor_storage::Storage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
 
 const TABLE: &str = "core/audit";
 
@@ -19,7 +19,7 @@ static REQUEST: Timer = Timer::new("audit.log_request");
 static RESPONSE: Timer = Timer::new("audit.log_response");
 
 /// What is kept of a device.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceEntry {
     /// With a trailing slash.
     pub path: String,
@@ -69,6 +69,12 @@ impl Declared {
     }
 }
 
+/// Whether nobody has the entry's path.
+fn free<'a>(mut entries: impl Iterator<Item = &'a DeviceEntry>, entry: &DeviceEntry) -> Result<()> {
+    let taken = entries.any(|other| other.path == entry.path);
+    if taken { Err(Error::invalid(format!("path already in use: {}", entry.path))) } else { Ok(()) }
+}
+
 struct Open {
     entry: DeviceEntry,
     device: Device,
@@ -78,9 +84,8 @@ struct Open {
 
 /// All devices.
 pub struct Audit {
-    storage: Arc<dyn Storage>,
+    record: Record<Vec<DeviceEntry>>,
     devices: RwLock<Arc<Vec<Arc<Open>>>>,
-    change: Mutex<()>,
     /// Request headers that lines show.
     pub headers: Headers,
 }
@@ -104,20 +109,28 @@ impl Audit {
     /// When storage fails or a device cannot be opened: then nothing may be served.
     pub async fn load(storage: Arc<dyn Storage>) -> Result<Self> {
         let headers = Headers::load(Arc::clone(&storage)).await?;
-        let audit = Self { storage, devices: RwLock::default(), change: Mutex::default(), headers };
-        let devices: Vec<Arc<Open>> =
-            audit.read().await?.0.into_iter().map(|entry| Open::new(entry).map(Arc::new)).collect::<Result<_>>()?;
-        audit.install(devices);
+        let audit = Self { record: Record::new(storage, TABLE), devices: RwLock::default(), headers };
+        audit.reload().await?;
         Ok(audit)
     }
-    async fn read(&self) -> Result<(Vec<DeviceEntry>, Expect)> {
-        Ok(match self.storage.get(TABLE).await? {
-            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
-            None => (Vec::new(), Expect::Absent),
-        })
+    /// Reads the tables again.
+    ///
+    /// # Errors
+    /// As [`Audit::load`].
+    pub async fn reload(&self) -> Result<()> {
+        self.headers.reload().await?;
+        self.record.reload(async |entries| self.install(entries, Vec::new())).await
     }
-    fn install(&self, devices: Vec<Arc<Open>>) {
+    /// What is enabled as before stays open, and so does what was opened for it.
+    fn install(&self, entries: Vec<DeviceEntry>, mut open: Vec<Arc<Open>>) -> Result<()> {
+        open.extend(self.devices().iter().cloned());
+        let find = |entry: DeviceEntry| match open.iter().find(|open| open.entry == entry) {
+            Some(open) => Ok(Arc::clone(open)),
+            None => Open::new(entry).map(Arc::new),
+        };
+        let devices = entries.into_iter().map(find).collect::<Result<Vec<_>>>()?;
         *self.devices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(devices);
+        Ok(())
     }
     fn devices(&self) -> Arc<Vec<Arc<Open>>> {
         self.devices.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -126,33 +139,25 @@ impl Audit {
     pub fn entries(&self) -> Vec<DeviceEntry> {
         self.devices().iter().map(|open| open.entry.clone()).collect()
     }
-    async fn store(&self, devices: &[Arc<Open>], expect: Expect) -> Result<()> {
-        let entries: Vec<&DeviceEntry> = devices.iter().map(|open| &open.entry).collect();
-        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&entries)?);
-        Ok(self.storage.commit(batch).await?)
-    }
     /// Enables a device that takes a first line; its salt is made here.
     ///
     /// # Errors
     /// When the path is taken, or the device cannot be opened or written to.
     pub async fn enable(&self, mut entry: DeviceEntry, now: Timestamp) -> Result<()> {
-        let _one = self.change.lock().await;
-        let mut devices = self.devices().to_vec();
-        if devices.iter().any(|open| open.entry.path == entry.path) {
-            return Err(Error::invalid(format!("path already in use: {}", entry.path)));
-        }
+        free(self.devices().iter().map(|open| &open.entry), &entry)?;
         entry.salt = hex::encode(crate::barrier::Key::random()?.expose());
         let probe = entry.options.get("skip_test").is_none_or(|skip| !matches!(skip.as_str(), "true" | "1"));
-        let open = Open::new(entry)?;
+        let open = Arc::new(Open::new(entry)?);
         if probe {
             let written = open.write(&Line::probe(now)).await;
             written.map_err(|error| Error::invalid(format!("audit device failed its test line: {error}")))?;
         }
-        devices.push(Arc::new(open));
-        let (_, expect) = self.read().await?;
-        self.store(&devices, expect).await?;
-        self.install(devices);
-        Ok(())
+        let add = |entries: &mut Vec<DeviceEntry>| {
+            free(entries.iter(), &open.entry)?;
+            entries.push(open.entry.clone());
+            Ok(())
+        };
+        self.record.change(add, async |entries| self.install(entries, vec![Arc::clone(&open)])).await
     }
     /// Makes the declared devices exactly these; devices that were enabled through the API stay. A device that is
     /// declared as before keeps its salt and its open file.
@@ -160,43 +165,48 @@ impl Audit {
     /// # Errors
     /// When a path is taken, a file cannot be opened, or storage fails: then nothing changes.
     pub async fn declare(&self, declared: &[Declared]) -> Result<()> {
-        let _one = self.change.lock().await;
         let before = self.devices();
-        let mut devices: Vec<Arc<Open>> = before.iter().filter(|open| !open.entry.declared).cloned().collect();
-        for device in declared {
-            if devices.iter().any(|open| open.entry.path == folder(&device.path)) {
-                return Err(Error::invalid(format!("audit device {}: path already in use", folder(&device.path))));
+        let mut opened = Vec::new();
+        for (at, device) in declared.iter().enumerate() {
+            let path = folder(&device.path);
+            let twice = declared[..at].iter().any(|other| folder(&other.path) == path);
+            if twice || before.iter().any(|open| !open.entry.declared && open.entry.path == path) {
+                return Err(Error::invalid(format!("audit device {path}: path already in use")));
             }
-            devices.push(match before.iter().find(|open| open.entry.declared && device.is(&open.entry)) {
+            opened.push(match before.iter().find(|open| open.entry.declared && device.is(&open.entry)) {
                 Some(open) => Arc::clone(open),
                 None => Arc::new(Open::new(device.entry(hex::encode(crate::barrier::Key::random()?.expose())))?),
             });
         }
-        let unchanged = devices.len() == before.len()
-            && devices.iter().all(|open| before.iter().any(|other| Arc::ptr_eq(open, other)));
-        if unchanged {
+        let stands = before.iter().filter(|open| open.entry.declared);
+        if stands.clone().count() == opened.len()
+            && stands.zip(&opened).all(|(before, opened)| Arc::ptr_eq(before, opened))
+        {
             return Ok(());
         }
-        let (_, expect) = self.read().await?;
-        self.store(&devices, expect).await?;
-        self.install(devices);
-        Ok(())
+        let declare = |entries: &mut Vec<DeviceEntry>| {
+            entries.retain(|entry| !entry.declared);
+            for open in &opened {
+                free(entries.iter(), &open.entry)?;
+                entries.push(open.entry.clone());
+            }
+            Ok(())
+        };
+        self.record.change(declare, async |entries| self.install(entries, opened.clone())).await
     }
     /// Disables a device; unknown is success.
     ///
     /// # Errors
     /// When it is declared in the configuration file, or storage fails.
     pub async fn disable(&self, path: &str) -> Result<()> {
-        let _one = self.change.lock().await;
-        let mut devices = self.devices().to_vec();
-        if devices.iter().any(|open| open.entry.path == path && open.entry.declared) {
-            return Err(Error::invalid("the device is declared in the configuration file: remove it there"));
-        }
-        devices.retain(|open| open.entry.path != path);
-        let (_, expect) = self.read().await?;
-        self.store(&devices, expect).await?;
-        self.install(devices);
-        Ok(())
+        let remove = |entries: &mut Vec<DeviceEntry>| {
+            if entries.iter().any(|entry| entry.path == path && entry.declared) {
+                return Err(Error::invalid("the device is declared in the configuration file: remove it there"));
+            }
+            entries.retain(|entry| entry.path != path);
+            Ok(())
+        };
+        self.record.change(remove, async |entries| self.install(entries, Vec::new())).await
     }
     /// The hash that the device at `path` writes for `text`.
     pub fn hash(&self, path: &str, text: &str) -> Option<String> {

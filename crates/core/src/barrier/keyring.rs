@@ -18,6 +18,9 @@ impl Term {
     fn new(key: Key, installed: i64) -> Result<Self> {
         Ok(Self { cipher: Cipher::new(&key)?, key, installed })
     }
+    fn again(&self) -> Result<Self> {
+        Self::new(self.key.clone(), self.installed)
+    }
 }
 
 /// Every key that was ever used, in the order of its term (from 1).
@@ -47,6 +50,14 @@ struct Record {
     installed: i64,
 }
 
+impl Record {
+    fn term(&self) -> Result<Term> {
+        let bytes = hex::decode(&self.key).ok().map(Zeroizing::new);
+        let key = bytes.and_then(|bytes| Key::from_bytes(&bytes));
+        Term::new(key.ok_or_else(|| corrupt("a key has the wrong size"))?, self.installed)
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.key);
@@ -69,6 +80,36 @@ impl Keyring {
         self.terms.push(Term::new(Key::random()?, now)?);
         Ok(Self { terms: self.terms, stored: AtomicU64::new(0), unsaved: AtomicU64::new(0) })
     }
+    /// The newest key for a node that holds all but it, encrypted under the one before; `at` is where it is to lie.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub(super) fn upgrade(&self, at: &str) -> Result<Vec<u8>> {
+        let [.., before, newest] = self.terms.as_slice() else { return Err(corrupt("it has one key only")) };
+        let record = Record { key: hex::encode(newest.key.expose()), installed: newest.installed };
+        let plain = Zeroizing::new(serde_json::to_vec(&record).map_err(|error| corrupt(&error.to_string()))?);
+        let mut value = Vec::new();
+        before.cipher.encrypt(at.as_bytes(), &plain, &mut value)?;
+        Ok(value)
+    }
+    /// The same keys and the one that [`Keyring::upgrade`] handed over.
+    ///
+    /// # Errors
+    /// When it was not made for this keyring.
+    pub(super) fn upgraded(&self, at: &str, value: &[u8]) -> Result<Self> {
+        let newest = self.terms.last().ok_or(Error::Sealed)?;
+        let plain = newest.cipher.decrypt(at.as_bytes(), value).map(Zeroizing::new);
+        let plain = plain.ok_or_else(|| corrupt("a key was handed over that does not follow the newest one"))?;
+        let record: Record = serde_json::from_slice(&plain).map_err(|error| corrupt(&error.to_string()))?;
+        let mut terms = self.terms.iter().map(Term::again).collect::<Result<Vec<_>>>()?;
+        terms.push(record.term()?);
+        Ok(Self { terms, stored: AtomicU64::new(0), unsaved: AtomicU64::new(0) })
+    }
+    /// Whether it holds the key that a value was encrypted with.
+    pub(super) fn knows(&self, value: &[u8]) -> bool {
+        let term = value.get(1..5).and_then(|term| term.try_into().ok()).map_or(0, u32::from_be_bytes);
+        term <= self.newest()
+    }
     /// Encrypted with the root key.
     ///
     /// # Errors
@@ -90,11 +131,7 @@ impl Keyring {
         let plain = decrypt(root, CONTEXT, sealed).map(Zeroizing::new);
         let plain = plain.ok_or_else(|| corrupt("it was written with another key, or changed since"))?;
         let records: Vec<Record> = serde_json::from_slice(&plain).map_err(|error| corrupt(&error.to_string()))?;
-        let terms = records.iter().map(|record| {
-            let bytes = hex::decode(&record.key).ok().map(Zeroizing::new)?;
-            Term::new(Key::from_bytes(&bytes)?, record.installed).ok()
-        });
-        let terms: Vec<Term> = terms.collect::<Option<_>>().ok_or_else(|| corrupt("a key has the wrong size"))?;
+        let terms = records.iter().map(Record::term).collect::<Result<Vec<Term>>>()?;
         if terms.is_empty() {
             return Err(corrupt("it is empty"));
         }
@@ -133,7 +170,7 @@ impl Keyring {
         let term = self.terms.get(index).ok_or_else(|| fail("the keyring has no key for it"))?;
         term.cipher.decrypt(key.as_bytes(), sealed).ok_or_else(|| fail("it was changed since it was written"))
     }
-    fn newest(&self) -> u32 {
+    pub(super) fn newest(&self) -> u32 {
         u32::try_from(self.terms.len()).unwrap_or(u32::MAX)
     }
     /// Term, age and use of the newest key.

@@ -81,9 +81,6 @@ impl Active {
         let dynamic = mounted.backend.dynamic.clone();
         let dynamic = dynamic.ok_or_else(|| Error::Internal("the engine plans what it cannot create".into()))?;
         let _gate = mounted.gate.read().await;
-        if self.mounts.by_uuid(&mounted.entry.uuid).is_none_or(|current| current.entry.tainted) {
-            return Err(Error::NotFound(format!("{} is being unmounted", mounted.entry.path)));
-        }
         let now = self.now();
         let bounds = Bounds {
             wanted: issue.ttl,
@@ -108,6 +105,7 @@ impl Active {
             due: due.as_millisecond(),
             attempts: 0,
             error: None,
+            owner: self.cluster.id(),
         };
         let _seat = if token.is_root() {
             None
@@ -116,7 +114,10 @@ impl Active {
             Some(self.leases.counts().seat(&place).await?)
         };
         let _lock = self.locks.lock(&intent.id).await;
-        self.leases.open(&intent).await?;
+        self.open_intent(&mounted, &intent).await?;
+        if let Err(error) = self.cluster.check() {
+            return Err(self.undo(&cx, &dynamic, &intent, None, error).await);
+        }
         let created =
             account(&mounted.entry.kind, Account::New, self.bounded(dynamic.create(&cx, &intent.grant))).await;
         let credential = match created {
@@ -142,6 +143,20 @@ impl Active {
         self.wake_for(&lease.due());
         let warnings = term.warning.into_iter().filter(|_| credential.ttl.is_none()).collect();
         Ok(Issued { lease, data: credential.data, ttl, warnings, active: Some(Arc::clone(self)) })
+    }
+
+    /// Makes the intent durable while the mount is there. Where other nodes share the storage the commit is guarded by
+    /// the epoch, so that none is opened behind the back of a node that takes the mount away.
+    async fn open_intent(&self, mounted: &Mounted, intent: &Intent) -> Result<()> {
+        loop {
+            if self.mounts.by_uuid(&mounted.entry.uuid).is_none_or(|current| current.entry.tainted) {
+                return Err(Error::NotFound(format!("{} is being unmounted", mounted.entry.path)));
+            }
+            match self.leases.open(intent, self.epoch_guard()).await {
+                Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => self.catch_up().await?,
+                done => return done,
+            }
+        }
     }
 
     /// Removes what may have been created, and the intent; if the platform refuses, the intent is retried like a

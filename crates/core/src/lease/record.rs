@@ -89,6 +89,9 @@ pub struct Intent {
     pub attempts: u32,
     /// What the last of them said.
     pub error: Option<String>,
+    /// The node that makes the credential.
+    #[serde(default)]
+    pub owner: String,
 }
 
 impl Intent {

@@ -75,11 +75,12 @@ impl Store {
     /// Makes the intent durable, before the platform hears of it.
     ///
     /// # Errors
-    /// When storage fails; then nothing may be created.
-    pub async fn open(&self, intent: &Intent) -> Result<()> {
-        let batch = Batch::new()
-            .put(keys::intent(&intent.id), bytes(intent)?)
-            .put(intent.due().key(), pointer(&intent.target())?);
+    /// When storage fails, or the guard does not hold; then nothing may be created.
+    pub async fn open(&self, intent: &Intent, guard: Option<(String, Expect)>) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.expects.extend(guard);
+        let batch =
+            batch.put(keys::intent(&intent.id), bytes(intent)?).put(intent.due().key(), pointer(&intent.target())?);
         Ok(self.storage.commit(batch).await?)
     }
     /// Turns an open intent into a lease, in one step. Fails if someone else closed the intent, or if the token
@@ -88,7 +89,9 @@ impl Store {
     /// # Errors
     /// [`lessor_storage::Error::Conflict`] in those cases; then the credential has to be revoked.
     pub async fn close(&self, intent: &Intent, lease: &Lease, token_key: Option<String>) -> Result<()> {
-        let mut batch = Batch::new().expect(keys::intent(&intent.id), Expect::Present);
+        // Its place in the due index too: whoever takes an intent over moves that first.
+        let mut batch =
+            Batch::new().expect(keys::intent(&intent.id), Expect::Present).expect(intent.due().key(), Expect::Present);
         if let Some(key) = token_key {
             batch = batch.expect(key, Expect::Present);
         }

@@ -1,15 +1,15 @@
 //! The mount table: one record, and what was made of it.
 use super::entry::{Entry, check_unprotected};
 use crate::metrics::Routes;
+use crate::record::Record;
 use crate::settings::Settings;
 use lessor_engine::{Backend, Error, Factory, Mount, Result};
-use lessor_storage::{Batch, Expect, Storage};
+use lessor_storage::Storage;
 use metrics::gauge;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
-use tokio::sync::Mutex;
 
 const TABLE: &str = "core/mounts";
 
@@ -99,12 +99,11 @@ impl Factories {
 
 /// All mounts.
 pub struct Mounts {
-    storage: Arc<dyn Storage>,
+    record: Record<Vec<Entry>>,
     factories: Factories,
     /// `sys/`, `auth/token/` and the like: in every namespace, never stored.
     builtin: Vec<Arc<Mounted>>,
     table: RwLock<Arc<Table>>,
-    change: Mutex<()>,
 }
 
 impl Mounts {
@@ -113,16 +112,16 @@ impl Mounts {
     /// # Errors
     /// When storage fails or an engine is missing from this build.
     pub async fn load(storage: Arc<dyn Storage>, factories: Factories, builtin: Vec<Arc<Mounted>>) -> Result<Self> {
-        let mounts = Self { storage, factories, builtin, table: RwLock::default(), change: Mutex::default() };
-        let entries = mounts.read().await?.0;
-        mounts.install(entries)?;
+        let mounts = Self { record: Record::new(storage, TABLE), factories, builtin, table: RwLock::default() };
+        mounts.reload().await?;
         Ok(mounts)
     }
-    async fn read(&self) -> Result<(Vec<Entry>, Expect)> {
-        Ok(match self.storage.get(TABLE).await? {
-            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
-            None => (Vec::new(), Expect::Absent),
-        })
+    /// Reads the table again.
+    ///
+    /// # Errors
+    /// As [`Mounts::load`].
+    pub async fn reload(&self) -> Result<()> {
+        self.record.reload(async |entries| self.install(entries)).await
     }
     fn table(&self) -> Arc<Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -175,13 +174,8 @@ impl Mounts {
         &self.factories
     }
     /// Changes the stored table, then the one in use. `change` sees the stored entries.
-    async fn change(&self, change: impl FnOnce(&mut Vec<Entry>) -> Result<()>) -> Result<()> {
-        let _one = self.change.lock().await;
-        let (mut entries, expect) = self.read().await?;
-        change(&mut entries)?;
-        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&entries)?);
-        self.storage.commit(batch).await?;
-        self.install(entries)
+    async fn change(&self, change: impl FnMut(&mut Vec<Entry>) -> Result<()>) -> Result<()> {
+        self.record.change(change, async |entries| self.install(entries)).await
     }
     /// The mount that `path` (a request's, within `namespace`) lies in, by its longest prefix.
     pub fn find(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
@@ -248,7 +242,7 @@ impl Mounts {
             if entries.iter().any(|other| other.full_path() == full) {
                 return Err(Error::invalid(format!("path is already in use at {}", entry.path)));
             }
-            entries.push(entry);
+            entries.push(entry.clone());
             Ok(())
         })
         .await?;
@@ -259,7 +253,7 @@ impl Mounts {
     ///
     /// # Errors
     /// When it is gone, or its engine refuses the options.
-    pub async fn update(&self, uuid: &str, change: impl FnOnce(&mut Entry)) -> Result<()> {
+    pub async fn update(&self, uuid: &str, change: impl Fn(&mut Entry)) -> Result<()> {
         self.change(|entries| {
             let entry = entries.iter_mut().find(|entry| entry.uuid == uuid);
             let entry = entry.ok_or_else(|| Error::invalid("no mount entry found"))?;

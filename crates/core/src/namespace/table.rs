@@ -1,12 +1,12 @@
 //! The namespace table: one record, and what a request's path is resolved with.
 use super::{Namespace, parent};
 use crate::mount::entry::uuid;
+use crate::record::Record;
 use lessor_engine::{Error, Result};
-use lessor_storage::{Batch, Expect, Storage};
+use lessor_storage::Storage;
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Mutex;
 
 const TABLE: &str = "core/namespaces";
 const RESERVED: [&str; 7] = ["root", "sys", "audit", "auth", "cubbyhole", "identity", "token"];
@@ -16,9 +16,8 @@ type Table = BTreeMap<String, Namespace>;
 
 /// All namespaces but the root, by path.
 pub struct Namespaces {
-    storage: Arc<dyn Storage>,
+    record: Record<Table>,
     table: RwLock<Arc<Table>>,
-    change: Mutex<()>,
 }
 
 /// Where a request belongs.
@@ -36,16 +35,16 @@ impl Namespaces {
     /// # Errors
     /// When storage fails.
     pub async fn load(storage: Arc<dyn Storage>) -> Result<Self> {
-        let namespaces = Self { storage, table: RwLock::default(), change: Mutex::default() };
-        let (table, _) = namespaces.read().await?;
-        namespaces.install(table);
+        let namespaces = Self { record: Record::new(storage, TABLE), table: RwLock::default() };
+        namespaces.reload().await?;
         Ok(namespaces)
     }
-    async fn read(&self) -> Result<(Table, Expect)> {
-        Ok(match self.storage.get(TABLE).await? {
-            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
-            None => (Table::new(), Expect::Absent),
-        })
+    /// Reads the table again.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn reload(&self) -> Result<()> {
+        self.record.reload(async |table| Ok(self.install(table))).await
     }
     fn install(&self, table: Table) {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
@@ -99,14 +98,8 @@ impl Namespaces {
         let ends = path.match_indices('/').map(|(at, _)| at + 1);
         ends.filter_map(|end| table.get(&path[..end])).find(|namespace| namespace.locked.is_some()).cloned()
     }
-    async fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T>) -> Result<T> {
-        let _one = self.change.lock().await;
-        let (mut table, expect) = self.read().await?;
-        let result = change(&mut table)?;
-        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&table)?);
-        self.storage.commit(batch).await?;
-        self.install(table);
-        Ok(result)
+    async fn change<T>(&self, change: impl FnMut(&mut Table) -> Result<T>) -> Result<T> {
+        self.record.change(change, async |table| Ok(self.install(table))).await
     }
     /// Makes a namespace, or leaves the one that is there.
     ///
@@ -128,7 +121,7 @@ impl Namespaces {
                 locked: None,
             };
             let namespace = table.entry(path.to_owned()).or_insert_with(fresh);
-            namespace.custom_metadata = metadata;
+            namespace.custom_metadata.clone_from(&metadata);
             Ok(namespace.clone())
         })
         .await
@@ -137,7 +130,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// When it is gone.
-    pub async fn update(&self, path: &str, change: impl FnOnce(&mut Namespace)) -> Result<Namespace> {
+    pub async fn update(&self, path: &str, change: impl Fn(&mut Namespace)) -> Result<Namespace> {
         self.change(|table| {
             let namespace = table.get_mut(path).ok_or_else(|| Error::NotFound("namespace not found".to_owned()))?;
             change(namespace);

@@ -1,6 +1,7 @@
 //! Who asks.
 use super::Refusal;
 use crate::active::Active;
+use crate::glance::Glance;
 use crate::identity::Subject;
 use crate::request::Request;
 use crate::response::Response;
@@ -25,7 +26,7 @@ pub struct Session {
 ///
 /// # Errors
 /// `permission denied`, whatever is wrong with it: nobody learns from the answer what exists.
-pub async fn identify(active: &Active, request: &Request, access: Access) -> Result<Session, Refusal> {
+pub async fn identify(active: &Active, request: &Request, access: Access, glance: &Glance) -> Result<Session, Refusal> {
     let namespace = active.namespaces.id_of(&request.namespace);
     if access == Access::Open {
         return Ok(Session { token: None, subject: None, last_use: false, namespace });
@@ -33,7 +34,7 @@ pub async fn identify(active: &Active, request: &Request, access: Access) -> Res
     let denied = || Refusal(denied(request));
     let text = request.token.as_ref().filter(|token| !token.is_empty());
     let text = text.ok_or_else(|| Refusal(Response::error(403, "permission denied")))?;
-    let found = active.tokens.find(text.expose(), active.now()).await?.ok_or_else(denied)?;
+    let found = active.tokens.find_as_of(glance, text.expose(), active.now()).await?.ok_or_else(denied)?;
     let token = found.token;
     if !token.admits(request.client) || !request.namespace.starts_with(&token.namespace) {
         return Err(denied());

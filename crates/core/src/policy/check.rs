@@ -1,11 +1,13 @@
 //! The pipeline's question: may this token do that?
 use super::{Acl, Ask, Decision, Granting};
 use crate::active::Active;
+use crate::glance::Glance;
 use crate::identity::Subject;
 use crate::request::Request;
 use crate::response::Response;
 use crate::token::Token;
 use lessor_engine::{Access, Operation, Result};
+use lessor_storage::Version;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -15,15 +17,18 @@ impl Active {
     /// # Errors
     /// When storage fails.
     pub async fn acl(&self, token: &Token, subject: Option<&Subject>) -> Result<Arc<Acl>> {
+        self.acl_as_of(self.policies.epoch().await?, token, subject).await
+    }
+    async fn acl_as_of(&self, epoch: Option<Version>, token: &Token, subject: Option<&Subject>) -> Result<Arc<Acl>> {
         let own = &token.policies;
         let more = subject.map_or(&[][..], |subject| &subject.policies);
         if more.is_empty() {
-            return self.policies.acl(&token.namespace, own, subject, self.now()).await;
+            return self.policies.acl_as_of(epoch, &token.namespace, own, subject, self.now()).await;
         }
         let mut names = [own, more].concat();
         names.sort_unstable();
         names.dedup();
-        self.policies.acl(&token.namespace, &names, subject, self.now()).await
+        self.policies.acl_as_of(epoch, &token.namespace, &names, subject, self.now()).await
     }
     /// Whether the request is let through; bounds the page of a list that it asks for.
     ///
@@ -35,6 +40,7 @@ impl Active {
         subject: Option<&Subject>,
         request: &mut Request,
         access: Access,
+        glance: &Glance,
     ) -> Result<Decision> {
         let open = || Decision { allowed: true, ..Decision::default() };
         let token = match (token, access) {
@@ -51,7 +57,7 @@ impl Active {
             wrap_ttl: request.wrap_ttl,
             sudo: access == Access::Sudo,
         };
-        let mut decision = self.acl(token, subject).await?.decide(&ask);
+        let mut decision = self.acl_as_of(glance.policies, token, subject).await?.decide(&ask);
         decision.namespace_id = self.namespaces.id_of(&token.namespace);
         if let Some(limit) = decision.limit {
             request.fields.insert("limit".to_owned(), Value::String(limit.to_string()));

@@ -13,7 +13,7 @@ use lessor_storage::{Batch, Expect, Storage, Version};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const EPOCH: &str = "core/policy-epoch";
+pub const EPOCH: &str = "core/policy-epoch";
 /// How many sets of policies, and resolved tables of each, are remembered.
 const REMEMBERED: usize = 4096;
 /// How often a write begins anew because somebody else wrote the same policy.
@@ -107,8 +107,11 @@ impl Policies {
     pub fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage, remembered: Mutex::default() }
     }
-    /// Which policies are in force: whoever sees another epoch reads them anew. Asked here and nowhere else.
-    async fn epoch(&self) -> Result<Option<Version>> {
+    /// Which policies are in force: whoever sees another epoch reads them anew.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn epoch(&self) -> Result<Option<Version>> {
         Ok(self.storage.version(EPOCH).await?)
     }
     /// Tells of policies that went with their namespace.
@@ -132,8 +135,22 @@ impl Policies {
         subject: Option<&Subject>,
         now: Timestamp,
     ) -> Result<Arc<Acl>> {
-        // The epoch first: a policy that is written after it was read moves it, so nothing stale is remembered.
         let epoch = self.epoch().await?;
+        self.acl_as_of(epoch, namespace, names, subject, now).await
+    }
+    /// The same for whoever read the epoch.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn acl_as_of(
+        &self,
+        epoch: Option<Version>,
+        namespace: &str,
+        names: &[String],
+        subject: Option<&Subject>,
+        now: Timestamp,
+    ) -> Result<Arc<Acl>> {
+        // The epoch was read first: a policy that is written after it moves it, so nothing stale is remembered.
         if let Some(set) = lock(&self.remembered).get(epoch, namespace, names, now) {
             return Ok(set.acl(subject, now));
         }

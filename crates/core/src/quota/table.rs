@@ -3,8 +3,9 @@ use super::leases::LeaseCounts;
 use super::limiter::{Limiter, Terms, Verdict};
 use super::rule::{Kind, Place, Rule};
 use crate::metrics::count_violation;
+use crate::record::Record;
 use lessor_engine::{Error, Result};
-use lessor_storage::{Batch, Expect, Storage};
+use lessor_storage::Storage;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -72,10 +73,10 @@ struct Table {
 /// All quotas.
 pub struct Quotas {
     storage: Arc<dyn Storage>,
+    record: Record<Table>,
     table: RwLock<Arc<Table>>,
     limiters: Mutex<HashMap<String, Limiter>>,
     counts: Arc<LeaseCounts>,
-    change: tokio::sync::Mutex<()>,
 }
 
 impl Quotas {
@@ -85,21 +86,21 @@ impl Quotas {
     /// When storage fails.
     pub async fn load(storage: Arc<dyn Storage>, counts: Arc<LeaseCounts>) -> Result<Self> {
         let quotas = Self {
+            record: Record::new(Arc::clone(&storage), TABLE),
             storage,
             table: RwLock::default(),
             limiters: Mutex::default(),
             counts,
-            change: tokio::sync::Mutex::default(),
         };
-        let (table, _) = quotas.read().await?;
-        quotas.install(table).await?;
+        quotas.reload().await?;
         Ok(quotas)
     }
-    async fn read(&self) -> Result<(Table, Expect)> {
-        Ok(match self.storage.get(TABLE).await? {
-            Some(stored) => (serde_json::from_slice(&stored.value)?, Expect::Version(stored.version)),
-            None => (Table::default(), Expect::Absent),
-        })
+    /// Reads the table again.
+    ///
+    /// # Errors
+    /// As [`Quotas::load`].
+    pub async fn reload(&self) -> Result<()> {
+        self.record.reload(async |table| self.install(table).await).await
     }
     fn table(&self) -> Arc<Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -117,14 +118,8 @@ impl Quotas {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         Ok(())
     }
-    async fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T>) -> Result<T> {
-        let _one = self.change.lock().await;
-        let (mut table, expect) = self.read().await?;
-        let result = change(&mut table)?;
-        let batch = Batch::new().expect(TABLE, expect).put(TABLE, serde_json::to_vec(&table)?);
-        self.storage.commit(batch).await?;
-        self.install(table).await?;
-        Ok(result)
+    async fn change<T>(&self, change: impl FnMut(&mut Table) -> Result<T>) -> Result<T> {
+        self.record.change(change, async |table| self.install(table).await).await
     }
     /// What holds for all rate limits.
     pub fn config(&self) -> QuotaConfig {
@@ -134,7 +129,7 @@ impl Quotas {
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn configure(&self, change: impl FnOnce(&mut QuotaConfig)) -> Result<()> {
+    pub async fn configure(&self, change: impl Fn(&mut QuotaConfig)) -> Result<()> {
         self.change(|table| {
             change(&mut table.config);
             Ok(())
@@ -165,7 +160,7 @@ impl Quotas {
             }
             let kind = rule.kind.word();
             table.rules.retain(|other| other.name != rule.name || other.kind.word() != kind);
-            table.rules.push(rule);
+            table.rules.push(rule.clone());
             Ok(())
         })
         .await

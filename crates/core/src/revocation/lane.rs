@@ -212,7 +212,9 @@ impl Worker {
     }
 
     async fn refill(&mut self) {
-        if !self.lane.waiting.swap(false, Ordering::AcqRel) {
+        // Of several nodes one looks after what waits for a target.
+        let owned = self.active.cluster.owns(&self.target.waiting());
+        if !self.lane.waiting.swap(false, Ordering::AcqRel) || !owned {
             return;
         }
         match self.active.storage.scan(&self.target.waiting(), None, BOUND).await {

@@ -1,15 +1,15 @@
-//! What a fresh process takes over from the one before: intents and rotations that nobody runs any more, and what
-//! waits for targets. Leases are not read.
+//! What a node takes over from those that are gone: intents and rotations that nobody runs any more, and what waits for
+//! targets. Leases are not read.
 use crate::active::Active;
 use crate::keys::Target;
 use crate::lease::Intent;
-use lessor_engine::Result;
+use lessor_engine::{Error, Result};
 use std::sync::Arc;
 
 const PAGE: usize = 256;
 
 impl Active {
-    /// Runs once, before the first request.
+    /// Runs before the first request, and whenever a node was found dead.
     ///
     /// # Errors
     /// When storage fails.
@@ -28,10 +28,13 @@ impl Active {
         loop {
             let page = self.leases.intents(after.as_deref(), PAGE).await?;
             for (intent, version) in &page {
-                // A back-off that is under way goes on.
-                if intent.attempts == 0 {
-                    let due = Intent { due: now, ..intent.clone() };
-                    self.leases.update_intent(intent, &due, *version).await?;
+                // A back-off that is under way goes on, and so does what a living node is at.
+                if intent.attempts == 0 && self.is_orphaned(&intent.owner) {
+                    let due = Intent { due: now, owner: self.cluster.id(), ..intent.clone() };
+                    match self.leases.update_intent(intent, &due, *version).await {
+                        Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {}
+                        done => done?,
+                    }
                 }
             }
             if page.len() < PAGE {
@@ -41,13 +44,20 @@ impl Active {
         }
     }
 
+    /// Whether nobody works any more on what `owner` began.
+    pub(crate) fn is_orphaned(&self, owner: &str) -> bool {
+        !self.cluster.is_shared() || !self.cluster.is_member(owner)
+    }
+
     /// One look per target, not per entry.
     pub(crate) async fn take_over_waiting(self: &Arc<Self>) -> Result<()> {
         let mut after: Option<String> = None;
         loop {
             let first = self.storage.scan("wait/", after.as_deref(), 1).await?;
             let Some(target) = first.first().and_then(|entry| Target::parse(&entry.key)) else { return Ok(()) };
-            self.look_after(&target);
+            if self.cluster.owns(&target.waiting()) {
+                self.look_after(&target);
+            }
             after = Some(format!("{}\u{10FFFF}", target.waiting()));
         }
     }

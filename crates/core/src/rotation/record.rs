@@ -35,6 +35,9 @@ pub struct Pending {
     pub attempts: u32,
     /// What the last of them said.
     pub error: Option<String>,
+    /// The node that is at it.
+    #[serde(default)]
+    pub owner: String,
 }
 
 /// The name of the lock of a subject's rotations.
@@ -44,9 +47,9 @@ pub fn lock_name(mount: &str, subject: &str) -> String {
 
 impl Pending {
     /// A fresh plan.
-    pub fn planned(mount: &str, rotation: Rotation, due: Timestamp) -> Self {
+    pub fn planned(mount: &str, rotation: Rotation, due: Timestamp, owner: String) -> Self {
         let due = due.as_millisecond();
-        Self { mount: mount.to_owned(), rotation, phase: Phase::Planned, due, attempts: 0, error: None }
+        Self { mount: mount.to_owned(), rotation, phase: Phase::Planned, due, attempts: 0, error: None, owner }
     }
     fn key(&self) -> String {
         keys::rotation(&self.mount, &self.rotation.subject)

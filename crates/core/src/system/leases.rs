@@ -7,7 +7,6 @@ use crate::token::Token;
 use lessor_engine::{Context, Error, LeaseView, Params, Paths, Reply, Result, Seconds, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 const PAGE: usize = 256;
 const LISTED: usize = 10_000;
@@ -269,14 +268,12 @@ async fn revoke_force(system: Arc<System>, cx: Context, below: Below) -> Result<
 }
 
 async fn pause(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
-    system.active()?.paused.store(true, Ordering::Release);
+    system.active()?.pause().await?;
     Ok(Reply::empty())
 }
 
 async fn resume(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
-    let active = system.active()?;
-    active.resume();
-    active.take_over_waiting().await?;
+    system.active()?.resume().await?;
     Ok(Reply::empty())
 }
 

@@ -94,11 +94,11 @@ async fn patch(system: Arc<System>, cx: Context, patch: Patch) -> Result<Reply> 
     let path = format!("{}{}", cx.namespace, folder(&patch.path));
     let active = system.active()?;
     let changed = active.namespaces.update(&path, |namespace| {
-        for (name, value) in patch.custom_metadata.0 {
+        for (name, value) in &patch.custom_metadata.0 {
             match value {
-                Value::Null => namespace.custom_metadata.remove(&name),
-                Value::String(text) => namespace.custom_metadata.insert(name, text),
-                other => namespace.custom_metadata.insert(name, other.to_string()),
+                Value::Null => namespace.custom_metadata.remove(name),
+                Value::String(text) => namespace.custom_metadata.insert(name.clone(), text.clone()),
+                other => namespace.custom_metadata.insert(name.clone(), other.to_string()),
             };
         }
     });

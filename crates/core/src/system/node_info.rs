@@ -16,16 +16,19 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
 
 async fn ha_status(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
     let active = system.active()?;
-    Ok(Reply::data(json!({ "nodes": [{
-        "hostname": Machine::host_name().unwrap_or_default(),
-        "api_address": active.settings.api_addr,
-        "cluster_address": "",
-        "active_node": true,
-        "last_echo": Value::Null,
-        "echo_duration_ms": 0,
-        "clock_skew_ms": 0,
-        "version": active.settings.version,
-    }] })))
+    let nodes = active.cluster.seen().into_iter().map(|(member, ahead)| {
+        json!({
+            "hostname": member.name,
+            "api_address": member.api_addr,
+            "cluster_address": "",
+            "active_node": true,
+            "last_echo": ahead.map(|_| member.wall),
+            "echo_duration_ms": 0,
+            "clock_skew_ms": ahead.unwrap_or_default(),
+            "version": member.version,
+        })
+    });
+    Ok(Reply::data(json!({ "nodes": nodes.collect::<Vec<_>>() })))
 }
 
 async fn in_flight(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {

@@ -54,11 +54,11 @@ async fn write_config(system: Arc<System>, cx: Context, given: Config) -> Result
     active
         .quotas
         .configure(|config| {
-            if let Some(paths) = given.rate_limit_exempt_paths {
-                config.rate_limit_exempt_paths = paths.0;
+            if let Some(paths) = &given.rate_limit_exempt_paths {
+                config.rate_limit_exempt_paths.clone_from(&paths.0);
             }
-            if let Some(paths) = given.absolute_rate_limit_exempt_paths {
-                config.absolute_rate_limit_exempt_paths = paths.0;
+            if let Some(paths) = &given.absolute_rate_limit_exempt_paths {
+                config.absolute_rate_limit_exempt_paths.clone_from(&paths.0);
             }
             if let Some(on) = given.enable_rate_limit_audit_logging {
                 config.enable_rate_limit_audit_logging = on;

@@ -283,6 +283,6 @@ pub(super) async fn write(
         entry.description = description;
     }
     entry.options.extend(options.unwrap_or_default().0);
-    active.mounts.update(&mounted.entry.uuid, |stored| *stored = entry).await?;
+    active.mounts.update(&mounted.entry.uuid, |stored| *stored = entry.clone()).await?;
     Ok(Reply::empty())
 }

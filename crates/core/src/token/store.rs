@@ -3,6 +3,7 @@
 use super::batch::BatchKey;
 use super::known::Known;
 use super::record::{Kind, Token, fresh_text, storage_id};
+use crate::glance::Glance;
 use crate::keys::{self, Due, DueKind, Target};
 use crate::lease::store::pointer;
 use crate::quota::{LeaseCounts, place_of_token};
@@ -83,19 +84,46 @@ impl Tokens {
     /// When storage fails.
     pub async fn find(&self, text: &str, now: Timestamp) -> Result<Option<Found>> {
         let _time = crate::metrics::timed!("token.lookup");
-        if BatchKey::made(text) {
-            return self.find_batch(text, now).await;
+        match self.service_id(text) {
+            Some(id) => self.find_by_id(&id, None, now).await,
+            None => self.find_batch(text, now).await,
         }
-        let found = self.current(&self.id(text)).await?.filter(|(_, token)| token.is_live(now));
+    }
+    /// The same for whoever glanced at storage.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub(crate) async fn find_as_of(&self, glance: &Glance, text: &str, now: Timestamp) -> Result<Option<Found>> {
+        let _time = crate::metrics::timed!("token.lookup");
+        match self.service_id(text) {
+            Some(id) => self.find_by_id(&id, glance.token(&id), now).await,
+            None => self.find_batch(text, now).await,
+        }
+    }
+    /// The storage id of a token that is kept in storage.
+    pub fn service_id(&self, text: &str) -> Option<String> {
+        (!BatchKey::made(text)).then(|| self.id(text))
+    }
+    async fn find_by_id(&self, id: &str, seen: Option<Option<Version>>, now: Timestamp) -> Result<Option<Found>> {
+        let found = self.current(id, seen).await?.filter(|(_, token)| token.is_live(now));
         Ok(found.map(|(version, token)| Found { token, version: Some(version) }))
     }
-    /// The record of that storage id, parsed only if it is another one than last time.
-    async fn current(&self, key: &str) -> Result<Option<(Version, Arc<Token>)>> {
+    /// The record of that storage id, parsed only if it is another one than last time; `seen` is its version now, where
+    /// that was read already.
+    async fn current(&self, key: &str, seen: Option<Option<Version>>) -> Result<Option<(Version, Arc<Token>)>> {
         let record = record_key(key);
-        if let Some(known) = self.known.get(key)
-            && self.storage.version(&record).await? == Some(known.0)
-        {
+        let known = self.known.get(key);
+        let now = match (&known, seen) {
+            (_, Some(seen)) => seen,
+            (Some(_), None) => self.storage.version(&record).await?,
+            (None, None) => None,
+        };
+        if let Some(known) = known.filter(|known| Some(known.0) == now) {
             return Ok(Some(known));
+        }
+        if seen == Some(None) {
+            self.known.forget(key);
+            return Ok(None);
         }
         let Some((token, version)) = self.read(&record).await? else {
             self.known.forget(key);
