@@ -123,6 +123,9 @@ impl Cluster {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// What a beat found out.
 #[derive(Default)]
 pub(crate) struct Findings {

@@ -5,7 +5,7 @@ use crate::policy;
 use crate::record;
 use crate::request::Request;
 use crate::token::store::record_key;
-use lessor_engine::Result;
+use lessor_engine::{Result, Secret};
 use lessor_storage::{Expect, Version};
 
 /// What was seen.
@@ -32,7 +32,7 @@ impl Active {
     /// When storage fails, or what is new cannot be served on this node (an audit device that cannot be opened).
     pub(crate) async fn glance(&self, request: &Request) -> Result<Glance> {
         let shared = self.storage.is_shared();
-        let text = request.token.as_ref().map(|token| token.expose()).filter(|text| !text.is_empty());
+        let text = request.token.as_ref().map(Secret::expose).filter(|text| !text.is_empty());
         let token = text.and_then(|text| self.tokens.service_id(text));
         let record = token.as_deref().map(record_key);
         let mut keys = vec![policy::EPOCH];

@@ -43,6 +43,7 @@ pub mod revocation;
 pub mod rotation;
 pub mod seal;
 pub mod settings;
+mod shared_keys;
 mod status;
 pub mod system;
 pub mod token;

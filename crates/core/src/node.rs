@@ -246,8 +246,8 @@ impl Core {
     /// # Errors
     /// When sealed or storage fails.
     pub async fn rotate_barrier(&self) -> Result<()> {
-        let unsealed = self.unsealed().ok_or(Error::Storage(lessor_storage::Error::Sealed))?;
-        Ok(self.barrier.rotate(&unsealed.keys.root, self.parts.clock.now().as_second()).await?)
+        let keys = self.current_keys().await?;
+        Ok(self.barrier.rotate(&keys.root, self.parts.clock.now().as_second()).await?)
     }
 }
 

@@ -41,7 +41,6 @@ impl<T: Default + Serialize + DeserializeOwned> Record<T> {
         })
     }
     /// Changes it. `install` gets what was stored before anybody else on this node can change it.
-
     ///
     /// # Errors
     /// What `change` and `install` say, or storage.

@@ -224,7 +224,7 @@ impl Core {
         old: Option<Quorum>,
     ) -> Result<()> {
         let _change = self.change.lock().await;
-        let before = self.unsealed().ok_or(Error::Storage(lessor_storage::Error::Sealed))?.keys;
+        let before = self.current_keys().await?;
         let agreed = old.map(|old| (of_side(&config, old.previous).clone(), old.key));
         if target == Target::Recovery {
             let next = config.with_holders(Holders::of_recovery_key(numbers, key)?, agreed.map(|(holders, _)| holders));
@@ -240,8 +240,11 @@ impl Core {
             }
             SealKind::Auto(seal) => (config.with_wrapped(&seal::wrap_checked(seal.as_ref(), &root).await?), None),
         };
-        self.seals.replace(&next, version, self.barrier.reseal(&before.root, &root).await?).await?;
-        self.set_keys(Keys { root, unseal });
+        let keys = Keys { root, unseal };
+        let mut batch = self.barrier.reseal(&before.root, &keys.root).await?;
+        batch.append(self.leave_keys(&before.root, &keys).await?);
+        self.seals.replace(&next, version, batch).await?;
+        self.set_keys(keys);
         Ok(())
     }
     /// A fresh root key under the same unseal key or seal; nobody's shares change.
@@ -253,7 +256,7 @@ impl Core {
         if config.previous.is_some() {
             return Err(Error::invalid("the shares of the last rekey are not known to have arrived: rekey once more"));
         }
-        let unseal = self.unsealed().and_then(|unsealed| unsealed.keys.unseal).unwrap_or(Key::random()?);
+        let unseal = self.current_keys().await?.unseal.unwrap_or(Key::random()?);
         let numbers = config.holders.numbers();
         self.put_in_place(Target::Barrier, (config, version), numbers, &unseal, None).await
     }

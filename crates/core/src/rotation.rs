@@ -262,10 +262,7 @@ impl Active {
         for pending in Pending::all(&self.storage).await?.into_iter().filter(|pending| pending.mount == mount) {
             let on = self.rotating(mount)?;
             let _lock = self.locks.lock(&record::lock_name(mount, &pending.rotation.subject)).await;
-            if !self.is_ours(&pending) {
-                return Err(elsewhere(&pending.rotation.subject));
-            }
-            self.settle(&on, pending).await?;
+            self.settle_earlier(&on, mount, &pending.rotation.subject).await?;
         }
         self.forget_schedules(mount).await
     }

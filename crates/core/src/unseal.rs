@@ -222,9 +222,12 @@ impl Core {
                 (SealConfig::auto(seal.kind(), &wrapped, Holders::of_recovery_key(numbers, &quorum.key)?), None)
             }
         };
-        self.seals.replace(&next, version, self.barrier.reseal(&old, &root).await?).await?;
+        let keys = Keys { root, unseal };
+        let mut batch = self.barrier.reseal(&old, &keys.root).await?;
+        batch.append(self.leave_keys(&old, &keys).await?);
+        self.seals.replace(&next, version, batch).await?;
         tracing::info!("the seal was migrated from {} to {}", config.kind, next.kind);
-        Ok(Keys { root, unseal })
+        Ok(keys)
     }
 }
 
@@ -236,7 +239,7 @@ async fn open_in_the_end(node: Weak<Core>, first: oneshot::Sender<Result<()>>) {
         let (opened, answer) = match core.try_to_open().await {
             Ok(opened) => (opened, Ok(())),
             Err(error) => {
-                tracing::error!(%error, "storage cannot be read; it is tried again");
+                tracing::error!(%error, "the node cannot begin to serve; it is tried again");
                 (false, Err(error))
             }
         };

@@ -42,10 +42,11 @@ impl Headers {
     /// # Errors
     /// When storage fails.
     pub async fn reload(&self) -> Result<()> {
-        self.record.reload(async |table| Ok(self.install(table))).await
+        self.record.reload(async |table| self.install(table)).await
     }
-    fn install(&self, table: Table) {
+    fn install(&self, table: Table) -> Result<()> {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table.0);
+        Ok(())
     }
     /// The headers that are shown, and whether their values are hashed.
     pub fn all(&self) -> Arc<BTreeMap<String, bool>> {
@@ -66,7 +67,7 @@ impl Headers {
             };
             Ok(())
         };
-        self.record.change(set, async |table| Ok(self.install(table))).await
+        self.record.change(set, async |table| self.install(table)).await
     }
     /// What a line shows of a request's headers: plain values, and those to be hashed.
     pub fn shown(&self, headers: &[(String, String)]) -> (Map<String, Value>, Map<String, Value>) {

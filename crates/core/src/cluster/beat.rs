@@ -118,11 +118,12 @@ impl Cluster {
         let off: Vec<&Peer> = state.peers.values().filter(far).collect();
         // Of two that differ the one that came later stops; where there are more the one that most differ from.
         let elder = off.iter().any(|peer| peer.member.joined < state.me.joined) || state.beaten.is_none();
-        let most = off.len() * 2 > state.peers.len();
-        let peer = off.first().filter(|_| most && (elder || state.peers.len() > 1))?;
+        let known = state.peers.values().filter(|peer| peer.ahead().is_some()).count();
+        let most = off.len() * 2 > known;
+        let peer = off.first().filter(|_| most && (elder || known > 1))?;
         let ahead = peer.ahead().unwrap_or_default();
         let way = if ahead > 0 { "behind" } else { "ahead of" };
-        let seconds = ahead.unsigned_abs() / 1000;
+        let seconds = (ahead.unsigned_abs() + 500) / 1000;
         Some(format!(
             "the clock of this machine is {seconds} s {way} that of node {} ({}): nodes may differ by 5 s, set it right",
             peer.member.name, peer.member.api_addr

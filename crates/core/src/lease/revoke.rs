@@ -7,6 +7,7 @@ use crate::metrics::{Account, account};
 use crate::mount::entry::Entry;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lessor_engine::{Ended, Error, Grant, Result};
+use std::time::Duration;
 
 /// How far a failed attempt reaches.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum Attempt {
 /// Leases that are ended side by side, so that their commits share flushes.
 const SIDE_BY_SIDE: usize = 16;
 const PAGE: usize = 256;
+/// How often a node looks whether others have finished.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Active {
     async fn revoke_grant(&self, mount: &str, grant: &Grant) -> Result<()> {
@@ -141,6 +144,37 @@ impl Active {
                 return Ok(());
             }
             after = page.last().map(|lease| lease.id.clone());
+        }
+    }
+
+    /// Waits for the credentials of a tainted mount that other nodes are making: they become leases or go, or their
+    /// nodes die. No new ones are begun.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn others_finish(&self, mount: &str) -> Result<()> {
+        if !self.cluster.is_shared() {
+            return Ok(());
+        }
+        while self.others_make(mount).await? {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    async fn others_make(&self, mount: &str) -> Result<bool> {
+        let (me, now) = (self.cluster.id(), self.now().as_millisecond());
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.leases.intents(after.as_deref(), PAGE).await?;
+            let theirs = |intent: &Intent| intent.owner != me && !self.is_orphaned(&intent.owner) && intent.due > now;
+            if page.iter().any(|(intent, _)| intent.mount == mount && intent.attempts == 0 && theirs(intent)) {
+                return Ok(true);
+            }
+            if page.len() < PAGE {
+                return Ok(false);
+            }
+            after = page.last().map(|(intent, _)| intent.id.clone());
         }
     }
 

@@ -15,6 +15,7 @@ impl Active {
         let Some(mounted) = self.mounts.by_uuid(uuid) else { return Ok(()) };
         self.mounts.update(uuid, |entry| entry.tainted = true).await?;
         let _alone = mounted.gate.write().await;
+        self.others_finish(uuid).await?;
         let path = mounted.entry.full_path();
         if mounted.entry.is_auth() {
             self.revoke_tokens_below(&path).await?;

@@ -44,10 +44,11 @@ impl Namespaces {
     /// # Errors
     /// When storage fails.
     pub async fn reload(&self) -> Result<()> {
-        self.record.reload(async |table| Ok(self.install(table))).await
+        self.record.reload(async |table| self.install(table)).await
     }
-    fn install(&self, table: Table) {
+    fn install(&self, table: Table) -> Result<()> {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        Ok(())
     }
     fn table(&self) -> Arc<Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -99,7 +100,7 @@ impl Namespaces {
         ends.filter_map(|end| table.get(&path[..end])).find(|namespace| namespace.locked.is_some()).cloned()
     }
     async fn change<T>(&self, change: impl FnMut(&mut Table) -> Result<T>) -> Result<T> {
-        self.record.change(change, async |table| Ok(self.install(table))).await
+        self.record.change(change, async |table| self.install(table)).await
     }
     /// Makes a namespace, or leaves the one that is there.
     ///

@@ -80,6 +80,7 @@ impl Active {
         self.mounts.update(uuid, |entry| entry.tainted = true).await?;
         let mounted = self.mounts.by_uuid(uuid).ok_or_else(|| Error::invalid("no mount entry found"))?;
         let _alone = mounted.gate.write().await;
+        self.others_finish(uuid).await?;
         let moved = self.move_tainted(uuid, from, to).await;
         if moved.is_err() {
             // It goes on where it was.
