@@ -6,6 +6,7 @@ mod auth_cert;
 mod auth_local;
 mod auth_remote;
 mod aws;
+mod backup;
 mod cli;
 mod clients;
 mod differential_engines;

@@ -8,6 +8,7 @@ mod upgrade;
 
 pub use cipher::{Key, decrypt, encrypt};
 pub use keyring::{KeyStatus, Keyring};
+pub use upgrade::HANDED_OVER;
 
 use crate::metrics::timed;
 use async_trait::async_trait;

@@ -4,8 +4,9 @@ use crate::active::Active;
 use crate::policy;
 use crate::record;
 use crate::request::Request;
+use crate::snapshot::GOES_ON;
 use crate::token::store::record_key;
-use lessor_engine::{Result, Secret};
+use lessor_engine::{Error, Result, Secret};
 use lessor_storage::{Expect, Version};
 
 /// What was seen.
@@ -72,6 +73,9 @@ impl Active {
         let _one = self.epoch.turn.lock().await;
         if self.epoch.is(epoch) {
             return Ok(());
+        }
+        if self.storage.version(GOES_ON).await?.is_some() {
+            return Err(Error::Unavailable("a snapshot is being restored: the node is about to be sealed".to_owned()));
         }
         // Whoever changes a record while it is being read moves the epoch again.
         self.namespaces.reload().await?;

@@ -44,6 +44,7 @@ pub mod rotation;
 pub mod seal;
 pub mod settings;
 mod shared_keys;
+pub mod snapshot;
 mod status;
 pub mod system;
 pub mod token;

@@ -52,6 +52,31 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Whether a request would be let in, for whoever has more to receive before it can be answered. Nothing is counted.
+    ///
+    /// # Errors
+    /// The answer to one that would not.
+    pub async fn would_admit(&self, request: &Request) -> Result<(), Response> {
+        let refused = || wrapped(403, "permission denied");
+        let active = self.active().map_err(|_| Response::error(503, "Vault is sealed"))?;
+        let asked = async {
+            let glance = active.glance(request).await?;
+            let place = Place::find(&active, request);
+            let text = request.token.as_ref().map(Secret::expose).unwrap_or_default();
+            let found = active.tokens.find_as_of(&glance, text, active.now()).await?;
+            let Some(token) = found.map(|found| found.token).filter(|token| token.admits(request.client)) else {
+                return Ok(false);
+            };
+            let subject = active.identity.subject(&token.namespace, &token.entity_id).await?;
+            let mut asked = request.clone();
+            Ok(active.decide(Some(&token), subject.as_deref(), &mut asked, place.access(), &glance).await?.allowed)
+        };
+        let allowed: Result<bool> = asked.await;
+        if allowed.map_err(|error| shape::refused(&error))? { Ok(()) } else { Err(refused()) }
+    }
+}
+
 static LOGIN: Timer = Timer::new("core.handle_login_request");
 static REQUEST: Timer = Timer::new("core.handle_request");
 
@@ -234,6 +259,7 @@ fn connection(mounted: &Mounted, request: &Request) -> Arc<Connection> {
         address: request.client,
         headers: headers.cloned().collect(),
         certificates: if mounted.entry.is_auth() { request.certificates.clone() } else { Vec::new() },
+        upload: request.upload.clone().filter(|_| mounted.entry.kind == "system"),
     })
 }
 

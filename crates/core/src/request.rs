@@ -1,6 +1,6 @@
 //! A request as core sees it: everything HTTP is already gone.
 use lessor_engine::{Fields, Operation, Secret};
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The client's certificate chain in DER, its own first.
     pub certificates: Vec<Vec<u8>>,
+    /// A body that is a file, of the few paths that take one.
+    pub upload: Option<Arc<std::fs::File>>,
     /// `?help=1`: tells about the path instead of running it.
     pub help: bool,
 }

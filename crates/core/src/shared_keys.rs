@@ -7,7 +7,8 @@ use lessor_storage::{Batch, Storage};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-const KEYS: &str = "core/keys";
+/// Where they lie, for no hands.
+pub(crate) const KEYS: &str = "core/keys";
 
 /// Both in hexadecimal.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]

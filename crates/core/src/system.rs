@@ -26,6 +26,7 @@ mod reconcile;
 mod rekey;
 mod remount;
 mod rotation;
+mod snapshots;
 mod tokens;
 mod tools;
 mod tune;
@@ -87,6 +88,7 @@ pub(crate) fn mounts(core: &Arc<Core>) -> Vec<Arc<Mounted>> {
         keyring::declare,
         remount::declare,
         reconcile::declare,
+        snapshots::declare,
         rotation::declare,
         quotas::declare,
         tools::declare,

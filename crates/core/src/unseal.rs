@@ -60,6 +60,7 @@ impl Core {
     /// # Errors
     /// When storage fails.
     pub async fn start(self: &Arc<Self>) -> Result<()> {
+        self.finish_restore().await?;
         if matches!(self.seal_kind(), SealKind::Shamir) {
             return Ok(());
         }

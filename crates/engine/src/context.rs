@@ -58,6 +58,8 @@ pub struct Connection {
     pub headers: Vec<(String, String)>,
     /// The client's certificate chain in DER, its own first; TLS has proven that it holds the key, nothing else.
     pub certificates: Vec<Vec<u8>>,
+    /// A body that is no JSON and too large to hold: only core's own endpoints get one.
+    pub upload: Option<Arc<std::fs::File>>,
 }
 
 /// Named password policies, kept by core.

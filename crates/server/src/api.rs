@@ -1,6 +1,6 @@
 //! `/v1/`: HTTP in, [`lessor_core::request::Request`] on, HTTP out.
 use crate::answer::{Answer, finish, redirect, render};
-use crate::body::receive;
+use crate::body::{receive, spool};
 use crate::edge::Edge;
 use crate::envelope::{Envelope, admitted, metrics_query};
 use crate::forwarded::Peer;
@@ -14,7 +14,7 @@ use hyper::{Method, Request as HttpRequest};
 use lessor_core::metrics;
 use lessor_core::request::Request;
 use lessor_core::response::Response;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Answers one request; whatever is wrong with it is an answer too.
 pub async fn handle(edge: &Edge, peer: &Peer, request: HttpRequest<Incoming>) -> Answer {
@@ -51,11 +51,12 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
         // Dropping the request when its time is over revokes what it may have been given.
         Ok(request) => {
             let span = edge.process.traces.as_ref().map(|traces| (traces, Begun::new(edge, &request)));
-            let answer =
-                match tokio::time::timeout(edge.listener.limits.request_duration, edge.core.handle(request)).await {
-                    Ok(answer) => answer,
-                    Err(_) => Response::error(500, "context deadline exceeded"),
-                };
+            // A snapshot takes as long as it takes.
+            let limit = if request.upload.is_some() { Duration::MAX } else { edge.listener.limits.request_duration };
+            let answer = match tokio::time::timeout(limit, edge.core.handle(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Response::error(500, "context deadline exceeded"),
+            };
             if let Some((traces, begun)) = span {
                 traces.ended(begun, answer.status);
             }
@@ -72,6 +73,11 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
 async fn read(edge: &Edge, peer: &Peer, parts: &Parts, path: String, payload: Incoming) -> Result<Request, Response> {
     let limits = &edge.listener.limits;
     let envelope = Envelope::read(&edge.listener, peer, parts, path)?;
+    if envelope.takes_file() {
+        // Nobody fills the disk who would be refused afterwards.
+        edge.core.would_admit(envelope.request()).await?;
+        return Ok(envelope.with_file(spool(payload).await?));
+    }
     let bytes = match envelope.takes_body() {
         true => receive(payload, &parts.headers, limits.request_size, limits.read).await?,
         false => Bytes::new(),

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_LENGTH;
 use lessor_core::response::Response;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 /// The whole body.
 ///
@@ -26,6 +27,25 @@ pub async fn receive(
     tokio::time::timeout(time, collected)
         .await
         .unwrap_or_else(|_| Err(Response::error(408, format!("the request's body was not complete within {time:?}"))))
+}
+
+/// The whole body in a file without a name, however large it is.
+///
+/// # Errors
+/// The answer to one that is cut off (400), or that there is no room for (500).
+pub async fn spool(mut body: Incoming) -> Result<std::fs::File, Response> {
+    let full = |error: std::io::Error| Response::error(500, format!("the body cannot be kept in a file: {error}"));
+    let file = tokio::task::spawn_blocking(tempfile::tempfile).await;
+    let file = file.map_err(|error| Response::error(500, error.to_string()))?.map_err(full)?;
+    let mut file = tokio::fs::File::from_std(file);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Response::error(400, format!("the body cannot be read: {error}")))?;
+        if let Some(chunk) = frame.data_ref() {
+            file.write_all(chunk).await.map_err(full)?;
+        }
+    }
+    file.flush().await.map_err(full)?;
+    Ok(file.into_std().await)
 }
 
 async fn collect(mut body: Incoming, limit: usize, room: usize) -> Result<Bytes, Response> {

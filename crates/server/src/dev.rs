@@ -43,6 +43,7 @@ pub async fn start(core: &Arc<Core>, options: &Options) -> Result<Dev, String> {
         client_port: 0,
         headers: Vec::new(),
         certificates: Vec::new(),
+        upload: None,
         help: false,
     };
     let answer = core.handle(request).await;

@@ -10,6 +10,7 @@ use lessor_core::request::Request;
 use lessor_core::response::Response;
 use lessor_engine::{Fields, Operation};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Reads a request whose body is complete, as a listener would: what core is asked, or `None` where the client is sent to
 /// the clean form of its path.
@@ -84,6 +85,7 @@ impl Envelope {
             client_port: client.address.map_or(0, |address| address.port()),
             headers: handed_on(headers),
             certificates: client.certificates,
+            upload: None,
             help,
         }))
     }
@@ -91,6 +93,23 @@ impl Envelope {
     /// Whether its parameters stand in the body.
     pub fn takes_body(&self) -> bool {
         matches!(self.0.operation, Operation::Update | Operation::Patch)
+    }
+
+    /// Whether its body is a file.
+    pub fn takes_file(&self) -> bool {
+        let path = self.0.path.as_str();
+        self.0.operation == Operation::Update
+            && matches!(path, "sys/storage/raft/snapshot" | "sys/storage/raft/snapshot-force")
+    }
+
+    /// What is known before the body.
+    pub fn request(&self) -> &Request {
+        &self.0
+    }
+
+    /// The whole request, with a file for its body.
+    pub fn with_file(self, file: std::fs::File) -> Request {
+        Request { upload: Some(Arc::new(file)), ..self.0 }
     }
 
     /// The whole request.

@@ -1,5 +1,5 @@
 //! A read cache for storage that nobody else writes to.
-use crate::{Batch, Entry, Result, Storage, Version, Write};
+use crate::{Batch, Entry, Result, Snapshot, Storage, Version, Write};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -97,6 +97,9 @@ impl Storage for CachedStorage {
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         self.below.scan(prefix, after, limit).await
+    }
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.below.snapshot().await
     }
     async fn commit(&self, batch: Batch) -> Result<()> {
         let keys = batch.writes.iter().map(|write| match write {

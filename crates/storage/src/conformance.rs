@@ -51,6 +51,8 @@ macro_rules! __storage_promises {
             of_many_who_create_a_key_one_succeeds
             concurrent_guarded_updates_lose_none
             a_scan_never_sees_half_a_batch
+            versions_of_several_keys_come_in_their_order
+            a_snapshot_shows_one_moment
         }
     };
 }

@@ -10,11 +10,12 @@ mod failure;
 mod lock;
 mod reader;
 mod schema;
+mod snapshot;
 mod writer;
 
-use crate::{Batch, Entry, Error, Result, Storage, Write};
+use crate::{Batch, Entry, Error, Result, Snapshot, Storage, Write};
 use async_trait::async_trait;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
@@ -34,6 +35,7 @@ pub struct EmbeddedStorage {
 }
 
 struct Threads {
+    path: PathBuf,
     // Options, because closing means dropping each sender before its threads are waited for.
     commits: Option<mpsc::Sender<writer::Commit>>,
     gets: Option<mpsc::Sender<reader::Get>>,
@@ -62,7 +64,14 @@ impl EmbeddedStorage {
         }
 
         // From here on an early return drops `threads`, which stops what has been started.
-        let mut threads = Threads { commits: None, gets: None, scans: None, readers: Vec::new(), writer: None };
+        let mut threads = Threads {
+            path: path.to_owned(),
+            commits: None,
+            gets: None,
+            scans: None,
+            readers: Vec::new(),
+            writer: None,
+        };
         let (commits, queue) = mpsc::channel(QUEUE);
         threads.commits = Some(commits);
         threads.writer = Some(spawn("lessor-commit", move || writer.run(queue))?);
@@ -132,6 +141,10 @@ impl Storage for EmbeddedStorage {
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         ask(self.threads.scans.as_ref(), |reply| reader::Scan { prefix, after, limit, reply }).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(snapshot::Moment::begin(&self.threads.path).await?))
     }
 
     async fn commit(&self, batch: Batch) -> Result<()> {

@@ -123,6 +123,13 @@ pub enum Error {
 /// The result of a storage call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The entries of one moment, in the order of their keys.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The next of them; none at the end.
+    async fn page(&mut self) -> Result<Vec<Entry>>;
+}
+
 /// An ordered map of keys to bytes with atomic, guarded batches. A commit that returned `Ok` is durable.
 #[async_trait]
 pub trait Storage: Send + Sync {
@@ -139,6 +146,13 @@ pub trait Storage: Send + Sync {
             found.push(self.version(key).await?);
         }
         Ok(found)
+    }
+    /// Everything as of one moment, whatever is written meanwhile.
+    ///
+    /// # Errors
+    /// When the engine cannot give it.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Err(Error::Unavailable("this storage engine takes no snapshots".into()))
     }
     /// Whether other processes may write to it at the same time.
     fn is_shared(&self) -> bool {

@@ -1,5 +1,5 @@
 //! The engine for `server -dev` and for tests: an ordered map in memory, with hooks around every call.
-use crate::{Batch, Entry, Error, Expect, Hook, Result, Storage, Version, Write};
+use crate::{Batch, Entry, Error, Expect, Hook, Result, Snapshot, Storage, Version, Write};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -112,6 +112,16 @@ impl Expect {
     }
 }
 
+/// All entries at once.
+struct Copy(Vec<Entry>);
+
+#[async_trait]
+impl Snapshot for Copy {
+    async fn page(&mut self) -> Result<Vec<Entry>> {
+        Ok(std::mem::take(&mut self.0))
+    }
+}
+
 #[async_trait]
 impl Storage for MemoryStorage {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
@@ -132,6 +142,11 @@ impl Storage for MemoryStorage {
         self.before("commit").await?;
         self.state().commit(batch)?;
         self.after("commit").await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.before("snapshot").await?;
+        Ok(Box::new(Copy(self.state().scan("", None, usize::MAX))))
     }
 
     fn is_shared(&self) -> bool {

@@ -131,6 +131,7 @@ pub fn request(operation: Operation, path: &str, fields: Value) -> Request {
         client_port: 0,
         headers: Vec::new(),
         certificates: Vec::new(),
+        upload: None,
         help: false,
     }
 }

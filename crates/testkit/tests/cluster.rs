@@ -426,3 +426,27 @@ async fn every_node_says_that_it_is_active() {
     let error = error(a.node.ask(Read, "none/x", Value::Null).await);
     assert_eq!(error.0, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_on_one_node_is_a_restore_on_all() {
+    let (_, a, b) = Cluster::two().await;
+    let answer = a.node.ask(Read, "sys/storage/raft/snapshot", Value::Null).await;
+    let lessor_core::response::Body::Stream(mut stream) = answer.body else { panic!("no stream") };
+    let mut file = tempfile::tempfile().unwrap();
+    while let Some(piece) = stream.pieces.recv().await {
+        std::io::Write::write_all(&mut file, &piece).unwrap();
+    }
+    a.node.write("sys/mounts/later", json!({ "type": "sim" })).await;
+    assert!(b.node.read("sys/mounts").await["data"]["later/"].is_object());
+    let asked = lessor_core::request::Request {
+        token: Some(Secret::new(ROOT)),
+        upload: Some(Arc::new(file)),
+        ..request(Update, "sys/storage/raft/snapshot", Value::Null)
+    };
+    assert_eq!(b.node.send(asked).await.status, 204);
+    seconds(20).await;
+    for member in [&a, &b] {
+        assert!(!member.node.read("sys/mounts").await["data"]["later/"].is_object());
+        assert_eq!(member.owned(), 8);
+    }
+}

@@ -5,12 +5,13 @@ use lessor_storage::{Batch, Entry, Result};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const PREFIX: &str = "core/upgrade/";
+/// Where they lie, for no hands.
+pub const HANDED_OVER: &str = "core/upgrade/";
 /// The most keys that are on their way at once.
 const MOST: usize = 1000;
 
 fn place(term: u32) -> String {
-    format!("{PREFIX}{term:010}")
+    format!("{HANDED_OVER}{term:010}")
 }
 
 impl Barrier {
@@ -47,7 +48,7 @@ impl Barrier {
     /// # Errors
     /// When storage fails.
     pub async fn forget_handed_over(&self, seen: &mut BTreeSet<String>) -> Result<()> {
-        let found = self.below.scan(PREFIX, None, MOST).await?;
+        let found = self.below.scan(HANDED_OVER, None, MOST).await?;
         let found: BTreeSet<String> = found.into_iter().map(|entry| entry.key).collect();
         let old: Vec<&String> = found.intersection(seen).collect();
         if !old.is_empty() {

@@ -2,6 +2,8 @@
 use super::BEAT;
 use crate::active::Active;
 use crate::node::Core;
+use crate::snapshot::GOES_ON;
+use futures::future::BoxFuture;
 use lessor_engine::Result;
 use std::sync::{Arc, Weak};
 
@@ -9,10 +11,33 @@ use std::sync::{Arc, Weak};
 pub(crate) async fn stay(node: Weak<Core>, active: Arc<Active>) {
     while active.stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let Some(core) = node.upgrade() else { return };
+        if matches!(active.storage.version(GOES_ON).await, Ok(Some(_))) {
+            tokio::spawn(give_way(node));
+            return;
+        }
         if let Err(error) = beat(&core, &active).await {
             tracing::warn!(%error, "this node cannot say that it lives; soon it stops working on what others may take over");
         }
     }
+}
+
+/// Another node restores a snapshot: this one is sealed, and opens on what was restored if it can by itself.
+fn give_way(node: Weak<Core>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        tracing::warn!("another node restores a snapshot; this one is sealed until that is done");
+        if let Some(core) = node.upgrade() {
+            core.seal().await;
+        }
+        while let Some(core) = node.upgrade() {
+            tokio::time::sleep(BEAT).await;
+            if matches!(core.parts.storage.version(GOES_ON).await, Ok(None)) {
+                if let Err(error) = core.start().await {
+                    tracing::error!(%error, "the node does not open on what was restored");
+                }
+                return;
+            }
+        }
+    })
 }
 
 async fn beat(core: &Core, active: &Arc<Active>) -> Result<()> {

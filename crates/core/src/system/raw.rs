@@ -1,8 +1,9 @@
 //! `sys/raw`: records as they lie behind the barrier, for repairs. Only with `raw_storage_endpoint`.
 use super::System;
-use crate::barrier::KEYRING;
+use crate::barrier::{HANDED_OVER, KEYRING};
 use crate::mount::entry::folder;
 use crate::seal::RECORD;
+use crate::shared_keys::KEYS;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lessor_engine::{Context, Error, Params, Paths, Reply, Result, Secret, View};
 use lessor_storage::Batch;
@@ -17,7 +18,8 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
 
 /// The records that the barrier stands on lie beside it, and are not for hands.
 fn checked(path: &str) -> Result<&str> {
-    if path == KEYRING || path == RECORD { Err(Error::invalid(format!("cannot access {path:?}"))) } else { Ok(path) }
+    let keys = path == KEYRING || path == RECORD || path == KEYS || path.starts_with(HANDED_OVER);
+    if keys { Err(Error::invalid(format!("cannot access {path:?}"))) } else { Ok(path) }
 }
 
 #[derive(Clone, Copy)]

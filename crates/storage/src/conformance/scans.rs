@@ -102,3 +102,25 @@ pub async fn paging_shows_every_key_once(storage: Arc<dyn Storage>) -> Result<()
     }
     Ok(())
 }
+
+/// A snapshot is what was there when it was asked for, all of it, in order; later writes are not in it.
+pub async fn a_snapshot_shows_one_moment(storage: Arc<dyn Storage>) -> Result<()> {
+    let expected: Vec<String> = (0..1500).map(|number| format!("s/{number:05}")).collect();
+    for part in expected.chunks(500) {
+        fill(&*storage, &part.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    }
+    let mut snapshot = storage.snapshot().await?;
+    storage.commit(Batch::new().put("s/00000", "changed").delete("s/01000").put("s/00700x", "later")).await?;
+    let mut seen = Vec::new();
+    loop {
+        let page = snapshot.page().await?;
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+        storage.commit(Batch::new().put(format!("s/99{}", seen.len()), "later")).await?;
+    }
+    assert_eq!(keys(&seen), expected);
+    assert_ne!(seen[0].value, b"changed");
+    Ok(())
+}

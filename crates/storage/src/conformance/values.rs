@@ -120,3 +120,14 @@ pub async fn a_version_is_not_reused_after_a_delete(storage: Arc<dyn Storage>) -
     assert!(Some(present(&*storage, "k").await?.version) > last);
     Ok(())
 }
+
+/// Versions of several keys are those that each key has by itself, in the order that was asked.
+pub async fn versions_of_several_keys_come_in_their_order(storage: Arc<dyn Storage>) -> Result<()> {
+    assert!(storage.versions(&[]).await?.is_empty());
+    storage.commit(Batch::new().put("b", "1")).await?;
+    storage.commit(Batch::new().put("a", "1")).await?;
+    let alone = [storage.version("b").await?, storage.version("none").await?, storage.version("a").await?];
+    assert!(alone[0].is_some() && alone[1].is_none() && alone[0] != alone[2]);
+    assert_eq!(storage.versions(&["b", "none", "a", "b"]).await?, [alone[0], alone[1], alone[2], alone[0]]);
+    Ok(())
+}

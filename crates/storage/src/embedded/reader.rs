@@ -94,7 +94,7 @@ fn range(connection: &Connection, scan: &Scan) -> rusqlite::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let version: i64 = row.get(2)?;
     Ok(Entry { key: row.get(0)?, value: row.get(1)?, version: Version(version.cast_unsigned()) })
 }

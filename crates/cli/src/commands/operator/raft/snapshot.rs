@@ -18,6 +18,10 @@ pub static SAVE: Command = Command {
     run: |ctx, args| Box::pin(save(ctx, args)),
 };
 
+/// The same under a name that says nothing of the storage engine.
+pub static PLAIN_SAVE: Command =
+    Command { name: "operator snapshot save", example: "lessor operator snapshot save backup.snap", ..SAVE };
+
 pub static RESTORE: Command = Command {
     name: "operator raft snapshot restore",
     usage: "FILE",
@@ -26,6 +30,10 @@ pub static RESTORE: Command = Command {
     flags: &[aliased("force", "f", Kind::Bool, "Although the snapshot was made with other keys.")],
     run: |ctx, args| Box::pin(restore(ctx, args)),
 };
+
+/// The same under a name that says nothing of the storage engine.
+pub static PLAIN_RESTORE: Command =
+    Command { name: "operator snapshot restore", example: "lessor operator snapshot restore backup.snap", ..RESTORE };
 
 async fn save(ctx: &mut Ctx, args: &Args) -> Outcome {
     const WHAT: &str = "Error taking the snapshot";
