@@ -5,7 +5,8 @@ use lessor_client::Request;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const CREATE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}";"#;
+/// How accounts are made.
+pub const CREATE: &str = r#"CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}";"#;
 
 /// A root account of Lessor's own, so that the tests can look with another one.
 pub async fn configure(lessor: &Lessor, postgres: &Postgres) {

@@ -450,3 +450,16 @@ async fn a_restore_on_one_node_is_a_restore_on_all() {
         assert_eq!(member.owned(), 8);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_leases_counts_what_other_nodes_made_half_a_minute_later() {
+    let (_, a, b) = Cluster::two().await;
+    a.node.write("sys/quotas/lease-count/sim", json!({ "path": "sim", "max_leases": 10 })).await;
+    for _ in 0..4 {
+        creds(&b.node).await;
+    }
+    seconds(35).await;
+    for node in [&a.node, &b.node] {
+        assert_eq!(node.read("sys/quotas/lease-count/sim").await["data"]["counter"], 4);
+    }
+}

@@ -1,5 +1,7 @@
 //! PostgreSQL from the distribution's package, in a directory and on a port of its own.
 use crate::lessor::free_port;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ pub const ROOT_PASSWORD: &str = "first-root-password";
 pub struct Postgres {
     child: Option<Child>,
     directory: tempfile::TempDir,
+    host: String,
     pub port: u16,
 }
 
@@ -37,6 +40,11 @@ fn unprivileged(program: &Path) -> Command {
 
 impl Postgres {
     pub fn start() -> Self {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// On an address that other hosts reach.
+    pub fn start_at(host: &str) -> Self {
         let directory = tempfile::tempdir_in("/tmp").unwrap();
         let password = directory.path().join("password");
         std::fs::write(&password, ROOT_PASSWORD).unwrap();
@@ -49,7 +57,9 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut postgres = Self { child: None, directory, port: free_port() };
+        let mut postgres = Self { child: None, directory, host: host.to_owned(), port: free_port() };
+        let hosts = File::options().append(true).open(postgres.directory.path().join("data/pg_hba.conf"));
+        hosts.unwrap().write_all(b"host all all 10.77.0.0/16 scram-sha-256\n").unwrap();
         postgres.resume();
         postgres
     }
@@ -59,7 +69,7 @@ impl Postgres {
         let child = unprivileged(&binaries().join("postgres"))
             .arg("-D")
             .arg(self.directory.path().join("data"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-h", &self.host, "-p", &self.port.to_string()])
             .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -82,12 +92,12 @@ impl Postgres {
     }
 
     pub fn url(&self, user: &str, password: &str) -> String {
-        format!("postgresql://{user}:{password}@127.0.0.1:{}/postgres?connect_timeout=5", self.port)
+        format!("postgresql://{user}:{password}@{}:{}/postgres?connect_timeout=5", self.host, self.port)
     }
 
     /// With the placeholders that a configuration has.
     pub fn template(&self) -> String {
-        format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+        format!("postgresql://{{{{username}}}}:{{{{password}}}}@{}:{}/postgres?sslmode=disable", self.host, self.port)
     }
 
     /// PostgreSQL's own client.
@@ -100,7 +110,7 @@ impl Postgres {
     /// The same for names that would have to be escaped in a URL.
     pub fn as_named(&self, user: &str, password: &str, sql: &str) -> Command {
         let mut command = Command::new("psql");
-        command.args(["-XAtq", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-d", "postgres", "-c", sql]);
+        command.args(["-XAtq", "-h", &self.host, "-p", &self.port.to_string(), "-d", "postgres", "-c", sql]);
         command.arg("-U").arg(user).env("PGPASSWORD", password).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command

@@ -6,14 +6,26 @@ use crate::snapshot::GOES_ON;
 use futures::future::BoxFuture;
 use lessor_engine::Result;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often leases are counted anew where a quota bounds their number: in between a node knows of its own only.
+const RECOUNT: Duration = Duration::from_secs(30);
 
 /// Until the node is sealed.
 pub(crate) async fn stay(node: Weak<Core>, active: Arc<Active>) {
+    let mut recounted = Instant::now();
     while active.stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let Some(core) = node.upgrade() else { return };
         if matches!(active.storage.version(GOES_ON).await, Ok(Some(_))) {
             tokio::spawn(give_way(node));
             return;
+        }
+        if recounted.elapsed() >= RECOUNT {
+            if let Err(error) = active.quotas.recount().await {
+                tracing::warn!(%error, "leases are not counted anew for their quotas");
+            }
+            recounted = Instant::now();
         }
         if let Err(error) = beat(&core, &active).await {
             tracing::warn!(%error, "this node cannot say that it lives; soon it stops working on what others may take over");

@@ -70,6 +70,12 @@ struct Table {
     rules: Vec<Rule>,
 }
 
+impl Table {
+    fn lease_rules(&self) -> Vec<Rule> {
+        self.rules.iter().filter(|rule| matches!(rule.kind, Kind::LeaseCount { .. })).cloned().collect()
+    }
+}
+
 /// All quotas.
 pub struct Quotas {
     storage: Arc<dyn Storage>,
@@ -106,11 +112,8 @@ impl Quotas {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     async fn install(&self, table: Table) -> Result<()> {
-        let leases = |table: &Table| -> Vec<Rule> {
-            table.rules.iter().filter(|rule| matches!(rule.kind, Kind::LeaseCount { .. })).cloned().collect()
-        };
-        let counted = leases(&table);
-        if counted != leases(&self.table()) {
+        let counted = table.lease_rules();
+        if counted != self.table().lease_rules() {
             self.counts.count(&self.storage, counted).await?;
         }
         let known = |name: &str| table.rules.iter().any(|rule| rule.name == name);
@@ -120,6 +123,14 @@ impl Quotas {
     }
     async fn change<T>(&self, change: impl FnMut(&mut Table) -> Result<T>) -> Result<T> {
         self.record.change(change, async |table| self.install(table).await).await
+    }
+    /// Counts the leases anew: what other nodes made and ended is not noticed otherwise.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn recount(&self) -> Result<()> {
+        let rules = self.table().lease_rules();
+        if rules.is_empty() { Ok(()) } else { self.counts.count(&self.storage, rules).await }
     }
     /// What holds for all rate limits.
     pub fn config(&self) -> QuotaConfig {
