@@ -7,7 +7,7 @@ use crate::completion;
 use crate::context::Ctx;
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::flags::{self, Args, Flag};
+use crate::flags::{self, Args, Flag, Kind};
 use crate::globals::GLOBAL;
 use crate::help;
 use crate::output::Io;
@@ -30,6 +30,13 @@ pub struct Command {
     pub example: &'static str,
     pub flags: &'static [Flag],
     pub run: for<'a> fn(&'a mut Ctx, &'a Args) -> Pending<'a>,
+}
+
+impl Command {
+    /// Whether words behind its own flags belong to another program.
+    fn passes_on(&self) -> bool {
+        self.flags.iter().any(|flag| flag.kind == Kind::Rest)
+    }
 }
 
 /// Words that only hold other commands.
@@ -73,11 +80,15 @@ pub async fn dispatch(args: Vec<String>, builtins: Builtins, env: Environment, m
         return no_command(&words, &mut io);
     };
     let rest = &words[used..];
-    if rest.iter().take_while(|word| *word != "--").any(|word| is_help(word)) {
+    let parsed = flags::parse(rest, &[command.flags, GLOBAL]);
+    // What another program gets may ask that program for help.
+    let passed_on = if command.passes_on() { parsed.as_ref().map_or(0, |parsed| parsed.rest.len()) } else { 0 };
+    let own = &rest[..rest.len() - passed_on];
+    if own.iter().take_while(|word| *word != "--").any(|word| is_help(word)) {
         io.say(&help::command(command));
         return 0;
     }
-    let parsed = match flags::parse(rest, &[command.flags, GLOBAL]) {
+    let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(message) => {
             let hint = format!("see \"lessor {} -h\"", command.name);

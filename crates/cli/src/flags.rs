@@ -20,6 +20,8 @@ pub enum Kind {
     Duration,
     /// A whole number.
     Number,
+    /// No flag: see [`REST`].
+    Rest,
 }
 
 /// One flag of a command.
@@ -41,6 +43,9 @@ pub const fn hidden(name: &'static str, kind: Kind) -> Flag {
     Flag { name, alias: "", kind, help: "" }
 }
 
+/// Among a command's flags: its own end at the first word that is none, what follows belongs to another program.
+pub const REST: Flag = hidden("", Kind::Rest);
+
 /// A flag with a second name.
 pub const fn aliased(name: &'static str, alias: &'static str, kind: Kind, help: &'static str) -> Flag {
     Flag { name, alias, kind, help }
@@ -57,6 +62,7 @@ pub struct Args {
 pub fn parse(words: &[String], flags: &[&'static [Flag]]) -> Result<Args, String> {
     let mut args = Args::default();
     let mut words = words.iter();
+    let passes_on = flags.iter().flat_map(|set| set.iter()).any(|flag| flag.kind == Kind::Rest);
     while let Some(word) = words.next() {
         if word == "--" {
             args.rest.extend(words.cloned());
@@ -64,6 +70,10 @@ pub fn parse(words: &[String], flags: &[&'static [Flag]]) -> Result<Args, String
         }
         let Some(named) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
             args.rest.push(word.clone());
+            if passes_on {
+                args.rest.extend(words.cloned());
+                break;
+            }
             continue;
         };
         let named = named.strip_prefix('-').unwrap_or(named);
@@ -72,7 +82,11 @@ pub fn parse(words: &[String], flags: &[&'static [Flag]]) -> Result<Args, String
             None => (named, None),
         };
         let known = flags.iter().flat_map(|set| set.iter());
-        let Some(flag) = known.into_iter().find(|f| f.name == name || (f.alias == name && !name.is_empty())) else {
+        let Some(flag) = known
+            .into_iter()
+            .filter(|f| f.kind != Kind::Rest)
+            .find(|f| f.name == name || (f.alias == name && !name.is_empty()))
+        else {
             return Err(format!("flag provided but not defined: -{name}"));
         };
         let value = match (inline, flag.kind) {
@@ -100,7 +114,7 @@ fn truth(value: &str) -> Option<bool> {
 fn check(flag: &Flag, value: &str) -> Result<(), String> {
     let bad = |why: &str| Err(format!("invalid value {value:?} for flag -{}: {why}", flag.name));
     match flag.kind {
-        Kind::Text | Kind::List => Ok(()),
+        Kind::Text | Kind::List | Kind::Rest => Ok(()),
         Kind::Bool if truth(value).is_none() => bad("expected true or false"),
         Kind::Number if value.parse::<i64>().is_err() => bad("expected a whole number"),
         Kind::Map if !value.contains('=') => bad(&format!("missing = in KV pair: {value:?}")),
@@ -204,6 +218,14 @@ mod tests {
     #[test]
     fn two_dashes_end_the_flags() {
         assert_eq!(run("-f -- -format x").unwrap().rest, ["-format", "x"]);
+    }
+
+    #[test]
+    fn what_belongs_to_another_program_is_left_as_it_is() {
+        let words = ["-format", "json", "a@h", "-format", "x", "--", "-p"].map(str::to_owned);
+        let args = parse(&words, &[FLAGS, &[REST]]).unwrap();
+        assert_eq!((args.text("format"), &args.rest[..]), (Some("json"), &words[2..]));
+        assert!(parse(&["-".to_owned() + "="], &[&[REST]]).is_err());
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn list(text: &mut String, lines: &[(&str, &str)]) {
 fn options(text: &mut String, flags: &[Flag]) {
     for flag in flags.iter().filter(|flag| !flag.help.is_empty()) {
         let value = match flag.kind {
-            Kind::Bool => "",
+            Kind::Bool | Kind::Rest => "",
             Kind::Text | Kind::List => "=<text>",
             Kind::Map => "=<key=value>",
             Kind::Duration => "=<duration>",

@@ -56,3 +56,8 @@ async fn initializing_a_server() {
 async fn importing_transit_keys() {
     run("transit", include_str!("against_bao/transit.txt"), &[]).await;
 }
+
+#[tokio::test]
+async fn logging_in_by_ssh_mounts() {
+    run("ssh", include_str!("against_bao/ssh.txt"), &[]).await;
+}

@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod scan;
 pub mod secrets;
 pub mod server;
+pub mod ssh;
 pub mod ssh_helper;
 pub mod status;
 pub mod token;
@@ -139,6 +140,7 @@ static COMMANDS: &[&Command] = &[
     &secrets::move_mount::COMMAND,
     &secrets::tune::COMMAND,
     &server::COMMAND,
+    &ssh::COMMAND,
     &ssh_helper::COMMAND,
     &status::COMMAND,
     &token::capabilities::COMMAND,

@@ -9,6 +9,9 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let rules = [
         // The hints of this program come after what the field's prints.
         (r"\n*\nHint: .*", ""),
+        // Keys and certificates of OpenSSH; a certificate's number.
+        (r"\bAAAA[A-Za-z0-9+/]{40,}=*", "BLOB"),
+        (r#"(serial_number"?:? +(String\(")?)[0-9a-f]{8,16}\b"#, "${1}SERIAL"),
         (r"\x1b\[[0-9;]*m", ""),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
         (r"\b[sb]\.[A-Za-z0-9_-]{24,}", "TOKEN"),
