@@ -29,5 +29,7 @@ mod seal_holders;
 mod seal_keepers;
 mod secrecy;
 mod ssh;
+mod ssh_command;
+mod ssh_helper;
 mod targets;
 mod transit;

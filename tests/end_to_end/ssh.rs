@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Lessor with an authority, a server that trusts it, and a user's key.
-async fn setup(kind: &str) -> (Lessor, Sshd, PathBuf) {
+pub async fn setup(kind: &str) -> (Lessor, Sshd, PathBuf) {
     let lessor = Lessor::dev().await;
     lessor.write("sys/mounts/ssh", json!({ "type": "ssh" })).await;
     let made = lessor.write("ssh/config/ca", json!({ "key_type": kind })).await;

@@ -61,3 +61,8 @@ async fn importing_transit_keys() {
 async fn logging_in_by_ssh_mounts() {
     run("ssh", include_str!("against_bao/ssh.txt"), &[]).await;
 }
+
+#[tokio::test]
+async fn making_comparing_and_judging_authorities() {
+    run("pki", include_str!("against_bao/pki.txt"), &[]).await;
+}

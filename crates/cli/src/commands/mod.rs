@@ -15,6 +15,7 @@ pub mod mounts;
 pub mod namespace;
 pub mod operator;
 pub mod path_help;
+pub mod pki;
 pub mod plugin;
 pub mod policy;
 pub mod print_token;
@@ -46,6 +47,8 @@ pub static GROUPS: &[Group] = &[
     Group { name: "operator raft autopilot", about: "Look after the nodes of a replicated storage." },
     Group { name: "operator raft snapshot", about: "Save and restore the storage." },
     Group { name: "operator snapshot", about: "Save and restore the storage." },
+    Group { name: "operator raft snapshot", about: "Save and restore a replicated storage." },
+    Group { name: "pki", about: "Make, compare and judge certificate authorities." },
     Group { name: "plugin", about: "Look at what can be mounted." },
     Group { name: "policy", about: "Read and write policies." },
     Group { name: "print", about: "Print what the command line holds." },
@@ -119,6 +122,11 @@ static COMMANDS: &[&Command] = &[
     &operator::unseal::COMMAND,
     &operator::usage::COMMAND,
     &path_help::COMMAND,
+    &pki::health::COMMAND,
+    &pki::issue::COMMAND,
+    &pki::list_intermediates::COMMAND,
+    &pki::reissue::COMMAND,
+    &pki::verify_sign::COMMAND,
     &plugin::catalog::DEREGISTER,
     &plugin::catalog::INFO,
     &plugin::catalog::REGISTER,

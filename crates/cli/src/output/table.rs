@@ -3,7 +3,9 @@
 /// What stands between two columns.
 const GAP: &str = "    ";
 
+/// Without white space around it: a PEM text's last line end is not the table's.
 fn cell(text: &str) -> &str {
+    let text = text.trim();
     if text.is_empty() { "n/a" } else { text }
 }
 

@@ -9,6 +9,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let rules = [
         // The hints of this program come after what the field's prints.
         (r"\n*\nHint: .*", ""),
+        (r"-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\n\\]+-----END [A-Z ]+-----", "PEM ${1}"),
+        (r"\b([0-9a-f]{2}:){15,}[0-9a-f]{2}\b", "COLONS"),
         // Keys and certificates of OpenSSH; a certificate's number.
         (r"\bAAAA[A-Za-z0-9+/]{40,}=*", "BLOB"),
         (r#"(serial_number"?:? +(String\(")?)[0-9a-f]{8,16}\b"#, "${1}SERIAL"),
@@ -25,6 +27,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{64}\b", "HEX"),
         (r"\b\d{10}\b", "UNIX"),
         (r"\b(\d+h)?\d+m\d+s", "DURATION"),
+        // An hour that has begun to run out.
+        (r"\bNumber\(3(59\d|600)\)", "Number(HOUR)"),
         (r"https://127\.0\.0\.1:\d+", "CLUSTER"),
         (r"OpenBao|Vault|Lessor", "Product"),
         (r"BAO_", "VAULT_"),

@@ -3,6 +3,8 @@
 //! A line is a command line without the program's name. In front of it may stand
 //! - `~`: the words on stderr differ on purpose, only exit code and stdout are compared;
 //! - `!`: only the exit code is compared;
+//! - `%`: the lines of stdout may come in another order;
+//! - `^`: as `%`, and only the first two columns of a table (all but `message` of JSON) are compared;
 //! - `name :=`: what it prints is called `$name` in later lines; with `| Row` behind the line, the cell
 //!   behind `Row` of the table it prints.
 //!
@@ -25,16 +27,16 @@ enum Compared {
     All,
     Output,
     Code,
+    Lines,
+    Findings,
 }
 
 fn parse(line: &str) -> Step<'_> {
     let (line, input) = line.split_once(" <<< ").unwrap_or((line, ""));
     let (line, row) = line.split_once(" | ").map_or((line, None), |(line, row)| (line, Some(row)));
-    let (line, compared) = match (line.strip_prefix("~ "), line.strip_prefix("! ")) {
-        (Some(line), _) => (line, Compared::Output),
-        (_, Some(line)) => (line, Compared::Code),
-        _ => (line, Compared::All),
-    };
+    let marks = [("~ ", Compared::Output), ("! ", Compared::Code), ("% ", Compared::Lines), ("^ ", Compared::Findings)];
+    let marked = marks.into_iter().find_map(|(mark, compared)| Some((line.strip_prefix(mark)?, compared)));
+    let (line, compared) = marked.unwrap_or((line, Compared::All));
     let (name, line) = line.split_once(" := ").map_or((None, line), |(name, line)| (Some(name), line));
     Step { line, compared, name, row, input: unescaped(input) }
 }
@@ -129,6 +131,32 @@ fn split(line: &str) -> Vec<String> {
     words
 }
 
+/// Findings without what they say, which stands in the third column or as `message`.
+fn findings(text: &str) -> String {
+    let lines: Vec<String> = match serde_json::from_str(text) {
+        Ok(serde_json::Value::Object(checks)) => {
+            checks.into_iter().flat_map(|(name, found)| json_lines(&name, &found)).collect()
+        }
+        _ => text.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect(),
+    };
+    lines.join("\n")
+}
+
+fn sorted_lines(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+fn json_lines(name: &str, found: &serde_json::Value) -> Vec<String> {
+    let found = found.as_array().cloned().unwrap_or_default();
+    let line = |finding: &serde_json::Value| {
+        let told = finding["message"].as_str().is_some_and(|text| !text.is_empty());
+        format!("{name} {} {} {} {told}", finding["status"], finding["status_code"], finding["endpoint"])
+    };
+    if found.is_empty() { vec![format!("{name} nothing")] } else { found.iter().map(line).collect() }
+}
+
 /// Runs a script on both sides and fails with everything that differs.
 pub async fn compare(bao: &Bao, servers: [Server; 2], name: &str, script: &str) {
     let [mut theirs, mut ours] = servers.map(Side::new);
@@ -156,13 +184,20 @@ pub async fn compare(bao: &Bao, servers: [Server; 2], name: &str, script: &str) 
         let b = program::run("lessor", &words, &env, &ours.filled(&step.input)).await;
         theirs.remember(&step, &a);
         ours.remember(&step, &b);
+        let told = |outcome: Outcome| match step.compared {
+            Compared::Findings => Outcome { out: findings(&outcome.out), ..outcome },
+            _ => outcome,
+        };
+        let (a, b) = (told(a), told(b));
         let (mut a, mut b) = (normal::outcome(&a, &theirs.known), normal::outcome(&b, &ours.known));
         for side in [&mut a, &mut b] {
             if step.compared != Compared::All {
                 side.err.clear();
             }
-            if step.compared == Compared::Code {
-                side.out.clear();
+            match step.compared {
+                Compared::Code => side.out.clear(),
+                Compared::Lines | Compared::Findings => side.out = sorted_lines(&side.out),
+                Compared::All | Compared::Output => {}
             }
         }
         compared += 1;
