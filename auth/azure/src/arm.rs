@@ -7,7 +7,6 @@ use lessor_platform_http::{Ask, Http};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use url::Url;
 
 /// Of the compute provider.
@@ -60,57 +59,42 @@ impl Resource {
 
 /// The Resource Manager, asked by the application of the configuration.
 pub(crate) struct Manager<'a> {
+    azure: &'a Azure,
     config: &'a Config,
     http: Http,
     token: Secret,
 }
 
-/// Whether the trouble is likely to pass.
-fn passes(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-}
-
 impl<'a> Manager<'a> {
     /// # Errors
     /// When there is no access token to be had.
-    pub(crate) async fn open(azure: &Azure, cx: &Context, config: &'a Config) -> Result<Self> {
-        let http = Http::new("").map_err(|error| Error::Unavailable(error.to_string()))?;
-        let token = azure.access.get(cx, config, &http).await?;
-        Ok(Self { config, http, token })
+    pub(crate) async fn open(azure: &'a Azure, cx: &Context, config: &'a Config) -> Result<Self> {
+        let http = azure.http(config).await?;
+        let token = azure.access.token(&http, &config.application(cx).await?, cx.now()).await?;
+        Ok(Self { azure, config, http, token })
     }
     async fn get<T: DeserializeOwned>(&self, segments: &[&str], version: &str) -> Result<Option<T>> {
         let broken = || Error::Internal("the address of the Resource Manager cannot be used".to_owned());
         let mut url = Url::parse(self.config.manager()).map_err(|_| broken())?;
         url.path_segments_mut().map_err(|()| broken())?.pop_if_empty().extend(segments);
         url.query_pairs_mut().append_pair("api-version", version);
-        let mut pause = self.config.retry_delay.duration();
-        let mut left = self.config.max_retries;
-        loop {
-            let ask = Ask::get(url.as_str()).header("Authorization", format!("Bearer {}", self.token.expose()));
-            let answer = self.http.send(ask).await.map_err(|error| Error::Unavailable(error.to_string()))?;
-            if passes(answer.status) && left > 0 {
-                tokio::time::sleep(pause).await;
-                pause =
-                    pause.saturating_mul(2).min(self.config.max_retry_delay.duration()).max(Duration::from_millis(1));
-                left -= 1;
-                continue;
+        let ask = Ask::get(url.as_str()).header("Authorization", format!("Bearer {}", self.token.expose()));
+        let answer = self.http.send(ask).await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        if answer.status == 401 {
+            // Taken back before its time: the next one asks with another.
+            self.azure.access.forget().await;
+        }
+        match answer.status {
+            200 => answer.json().map(Some).map_err(|error| Error::Unavailable(error.to_string())),
+            404 => Ok(None),
+            429 => Err(Error::Throttled("Azure's Resource Manager".to_owned())),
+            status @ (401 | 403) => {
+                let message =
+                    format!("Azure does not show the resource to this server's application (status {status})");
+                Err(Error::Refused { status: 500, message })
             }
-            return match answer.status {
-                200 => answer.json().map(Some).map_err(|error| Error::Unavailable(error.to_string())),
-                404 => Ok(None),
-                429 => Err(Error::Throttled("Azure's Resource Manager".to_owned())),
-                status @ (401 | 403) => {
-                    let message =
-                        format!("Azure does not show the resource to this server's application (status {status})");
-                    Err(Error::Refused { status: 500, message })
-                }
-                status @ 400..500 => {
-                    Err(Error::refused(format!("Azure refuses to show the resource (status {status})")))
-                }
-                status => {
-                    Err(Error::Unavailable(format!("Azure's Resource Manager does not answer (status {status})")))
-                }
-            };
+            status @ 400..500 => Err(Error::refused(format!("Azure refuses to show the resource (status {status})"))),
+            status => Err(Error::Unavailable(format!("Azure's Resource Manager does not answer (status {status})"))),
         }
     }
     /// A machine (`virtualMachines`) or scale set (`virtualMachineScaleSets`).

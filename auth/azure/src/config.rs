@@ -1,6 +1,9 @@
 //! `config`: the tenant, for whom its tokens are made, and as whom Azure is asked.
 use crate::Azure;
+use lessor_cloud_access::Surroundings;
+use lessor_cloud_access::azure::{Application, Cloud, Proof};
 use lessor_engine::{Context, Error, Params, Reply, Result, Seconds, Secret};
+use lessor_platform_http::Patience;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -53,7 +56,7 @@ pub(crate) struct ConfigParams {
     resource: Option<String>,
     /// AzurePublicCloud, the default, AzureUSGovernmentCloud or AzureChinaCloud.
     environment: Option<String>,
-    /// The application that asks Azure; empty for the identity of the machine.
+    /// The application that asks Azure; empty for what the surroundings of this server offer.
     client_id: Option<String>,
     /// Its secret.
     #[param(secret)]
@@ -76,37 +79,64 @@ pub(crate) struct ConfigParams {
 
 const KEY: &str = "config";
 
-/// Name, Entra ID and Resource Manager of each cloud
-/// (<https://learn.microsoft.com/azure/active-directory/develop/authentication-national-cloud>).
-const CLOUDS: [(&str, &str, &str); 3] = [
-    ("AzurePublicCloud", "https://login.microsoftonline.com", "https://management.azure.com"),
-    ("AzureUSGovernmentCloud", "https://login.microsoftonline.us", "https://management.usgovcloudapi.net"),
-    ("AzureChinaCloud", "https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
-];
-
-fn cloud(name: &str) -> Option<(&'static str, &'static str)> {
-    let name = if name.is_empty() { "AzurePublicCloud" } else { name };
-    CLOUDS
-        .iter()
-        .find(|(known, ..)| known.eq_ignore_ascii_case(name))
-        .map(|(_, directory, manager)| (*directory, *manager))
-}
-
 impl Config {
     /// # Errors
     /// When there is none.
     pub(crate) async fn load(cx: &Context) -> Result<Self> {
-        cx.view.get(KEY).await?.ok_or_else(|| Error::invalid("azure backend not configured"))
+        let config: Option<Self> = cx.view.get(KEY).await?;
+        let config = config.ok_or_else(|| Error::invalid("azure backend not configured"))?;
+        Ok(config.filled(&Surroundings::default()))
+    }
+    /// With what the file leaves out, from the variables of Azure's own libraries.
+    fn filled(mut self, own: &Surroundings) -> Self {
+        for (place, name) in [
+            (&mut self.tenant_id, "AZURE_TENANT_ID"),
+            (&mut self.resource, "AZURE_AD_RESOURCE"),
+            (&mut self.environment, "AZURE_ENVIRONMENT"),
+        ] {
+            if place.is_empty() {
+                *place = own.get(name).unwrap_or_default();
+            }
+        }
+        self
+    }
+    fn cloud(&self) -> Cloud {
+        // Checked when it was written; the variable may have changed since.
+        Cloud::find(&self.environment).unwrap_or_default()
     }
     /// Address of Entra ID.
     pub(crate) fn directory(&self) -> &str {
-        let own = || cloud(&self.environment).unwrap_or_default().0;
-        if self.directory.is_empty() { own() } else { self.directory.trim_end_matches('/') }
+        if self.directory.is_empty() { self.cloud().directory } else { self.directory.trim_end_matches('/') }
     }
     /// Address of the Resource Manager.
     pub(crate) fn manager(&self) -> &str {
-        let own = || cloud(&self.environment).unwrap_or_default().1;
-        if self.manager.is_empty() { own() } else { self.manager.trim_end_matches('/') }
+        if self.manager.is_empty() { self.cloud().manager } else { self.manager.trim_end_matches('/') }
+    }
+    /// As whom the Resource Manager is asked.
+    pub(crate) async fn application(&self, cx: &Context) -> Result<Application> {
+        let proof = if !self.identity_token_audience.is_empty() {
+            let text = cx.identity.mint(&self.identity_token_audience, self.identity_token_ttl.duration()).await?;
+            Proof::Statement { by: self.identity_token_audience.clone(), text }
+        } else if self.client_secret.is_empty() {
+            Proof::Surroundings
+        } else {
+            Proof::Secret(self.client_secret.clone())
+        };
+        Ok(Application {
+            directory: self.directory().to_owned(),
+            tenant: self.tenant_id.clone(),
+            client: self.client_id.clone(),
+            proof,
+            resource: format!("{}/", self.manager()),
+        })
+    }
+    /// How often Azure is asked again.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            retries: u32::try_from(self.max_retries).unwrap_or_default(),
+            delay: self.retry_delay.duration(),
+            longest: self.max_retry_delay.duration(),
+        }
     }
     fn check(&self) -> Result<()> {
         if self.tenant_id.is_empty() || self.resource.is_empty() {
@@ -116,9 +146,8 @@ impl Config {
         if !self.tenant_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') {
             return Err(Error::invalid("tenant_id is neither an id nor a domain"));
         }
-        if cloud(&self.environment).is_none() {
-            let text =
-                format!("environment {:?} is unknown: use {}", self.environment, CLOUDS.map(|one| one.0).join(", "));
+        if Cloud::find(&self.environment).is_none() {
+            let text = format!("environment {:?} is unknown: use {}", self.environment, Cloud::names());
             return Err(Error::invalid(text));
         }
         if !self.client_secret.is_empty() && !self.identity_token_audience.is_empty() {
@@ -161,7 +190,7 @@ pub(crate) async fn write(_: Arc<Azure>, cx: Context, sent: ConfigParams) -> Res
         directory: sent.active_directory_endpoint.unwrap_or(old.directory),
         manager: sent.resource_manager_endpoint.unwrap_or(old.manager),
     };
-    config.check()?;
+    config.clone().filled(&Surroundings::default()).check()?;
     cx.view.put(KEY, &config).await?;
     Ok(Reply::empty())
 }

@@ -3,7 +3,6 @@
 //!
 //! Read `proof.rs` (whose signature is believed), `place.rs` (which machine is named), `arm.rs` (what is asked), then
 //! `login.rs`.
-mod access;
 mod arm;
 mod config;
 mod login;
@@ -11,14 +10,29 @@ mod place;
 mod proof;
 mod roles;
 
-use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use config::Config;
+use lessor_cloud_access::{Published, azure::Access};
+use lessor_engine::{Backend, Error, Factory, Fields, PathTable, Paths, Result};
+use lessor_platform_http::Http;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// One mount.
 #[derive(Default)]
 pub(crate) struct Azure {
-    access: access::Kept,
+    access: Access,
+    /// The tenant's issuer and keys.
+    tenant: Published<proof::Tenant>,
+    http: OnceCell<Http>,
+}
+
+impl Azure {
+    /// A client with the patience of the configuration.
+    pub(crate) async fn http(&self, config: &Config) -> Result<Http> {
+        let new = || async { Http::new("").map_err(|error| Error::Unavailable(error.to_string())) };
+        Ok(self.http.get_or_try_init(new).await?.patient(config.patience()))
+    }
 }
 
 fn role(fields: &Fields) -> Option<String> {

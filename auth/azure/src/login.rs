@@ -111,7 +111,7 @@ pub(crate) async fn login(azure: Arc<Azure>, cx: Context, sent: LoginParams) -> 
     if !role.token.settings.admits(cx.connection.address) {
         return Err(Error::Forbidden("permission denied".to_owned()));
     }
-    let proof = prove(&config, &sent.jwt, cx.now().as_second()).await?;
+    let proof = prove(&azure, &config, &sent.jwt, cx.now()).await?;
     role.admit(&proof.principal, &proof.groups)?;
     let named = Named {
         subscription: sent.subscription_id,

@@ -1,10 +1,12 @@
 //! Whether a token is one of the tenant's, made for this server, and what it says.
+use crate::Azure;
 use crate::config::Config;
-use lessor_engine::{Error, Result, Secret};
-use lessor_platform_http::{Answer, Ask, Http};
+use lessor_engine::{Error, Result, Secret, Timestamp};
+use lessor_platform_http::{Answer, Ask};
 use lessor_signed_token::{Claims, Expected, KeySet, Unverified, check};
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What the tenant says of itself (OpenID Connect Discovery 1.0, section 3).
 #[derive(Deserialize)]
@@ -31,31 +33,44 @@ fn text(claims: &Claims, name: &str) -> Option<String> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-async fn tenant(config: &Config) -> Result<(Discovery, KeySet)> {
+/// The tenant, as far as its tokens go.
+pub(crate) struct Tenant {
+    issuer: String,
+    keys: KeySet,
+}
+
+/// The tenant, fetched again when this key is not among its.
+async fn tenant(azure: &Azure, config: &Config, id: Option<&str>, now: Timestamp) -> Result<Arc<Tenant>> {
     let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("the tenant's keys cannot be read: {why}"));
-    let http = Http::new("").map_err(|error| failed(&error))?;
     let url = format!("{}/{}/.well-known/openid-configuration", config.directory(), config.tenant_id);
-    let answer = http.send(Ask::get(&url)).await.and_then(Answer::ok).map_err(|error| failed(&error))?;
-    let discovery: Discovery = answer.json().map_err(|error| failed(&error))?;
-    let answer = http.send(Ask::get(&discovery.jwks_uri)).await.and_then(Answer::ok).map_err(|error| failed(&error))?;
-    let keys = KeySet::from_jwks(&answer.body).ok_or_else(|| failed(&"the answer is no key set"))?;
-    Ok((discovery, keys))
+    let http = azure.http(config).await?;
+    let fetch = async {
+        let get = async |url: &str| {
+            let answer = http.send(Ask::get(url)).await.and_then(Answer::ok);
+            answer.map_err(|error| failed(&error))
+        };
+        let discovery: Discovery = get(&url).await?.json().map_err(|error| failed(&error))?;
+        if discovery.issuer.is_empty() {
+            return Err(failed(&"it does not name its issuer"));
+        }
+        let answer = get(&discovery.jwks_uri).await?;
+        let keys = KeySet::from_jwks(&answer.body).ok_or_else(|| failed(&"the answer is no key set"))?;
+        Ok((Tenant { issuer: discovery.issuer, keys }, answer.fresh))
+    };
+    azure.tenant.get(&url, now, |tenant| id.is_none_or(|id| tenant.keys.knows(id)), fetch).await
 }
 
 /// Believes a token, or not.
 ///
 /// # Errors
 /// Why not.
-pub(crate) async fn prove(config: &Config, jwt: &Secret, now: i64) -> Result<Proof> {
+pub(crate) async fn prove(azure: &Azure, config: &Config, jwt: &Secret, now: Timestamp) -> Result<Proof> {
     let token = Unverified::parse(jwt.expose()).map_err(refused)?;
-    let (discovery, keys) = tenant(config).await?;
-    let claims = token.verify(&keys).map_err(refused)?;
-    let audiences = [config.resource.clone()];
-    let issuer = discovery.issuer.as_str();
-    if issuer.is_empty() {
-        return Err(Error::Unavailable("the tenant does not name its issuer".to_owned()));
-    }
-    check(&claims, "", &Expected { issuer, audiences: &audiences, ..Expected::default() }, now).map_err(refused)?;
+    let tenant = tenant(azure, config, token.key.as_deref(), now).await?;
+    let claims = token.verify(&tenant.keys).map_err(refused)?;
+    let (audiences, issuer) = ([config.resource.clone()], tenant.issuer.as_str());
+    let expected = Expected { issuer, audiences: &audiences, ..Expected::default() };
+    check(&claims, &token.name, &expected, now.as_second()).map_err(refused)?;
     let subject = text(&claims, "sub").ok_or_else(|| refused("it has no subject (sub)"))?;
     let principal = text(&claims, "oid").ok_or_else(|| refused("it names no object (oid)"))?;
     let groups = claims.get("groups").and_then(Value::as_array).into_iter().flatten();

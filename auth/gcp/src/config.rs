@@ -1,7 +1,7 @@
 //! `config`: as whom Google is asked, where, and what names aliases.
 use crate::Gcp;
 use crate::names::{AliasName, GCE, IAM, Kept};
-use jsonwebtoken::EncodingKey;
+use lessor_cloud_access::google::ServiceKey;
 use lessor_engine::{CommaList, Context, Error, KeyValues, Params, Reply, Result, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,25 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
-/// A service account's key, as Google hands it out in a file.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Credentials {
-    pub(crate) client_email: String,
-    pub(crate) client_id: String,
-    pub(crate) private_key_id: String,
-    #[serde(with = "lessor_engine::secret::at_rest")]
-    pub(crate) private_key: Secret,
-    pub(crate) project_id: String,
-    pub(crate) token_uri: String,
-}
-
 /// What is stored under `config`.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
-    /// `None`: the machine's own account, by its metadata server.
-    pub(crate) credentials: Option<Credentials>,
+    /// `None`: the Application Default Credentials of this server.
+    pub(crate) credentials: Option<ServiceKey>,
     pub(crate) iam_alias: AliasName,
     pub(crate) gce_alias: AliasName,
     pub(crate) iam_metadata: Kept,
@@ -37,7 +24,7 @@ pub(crate) struct Config {
 
 #[derive(Params)]
 pub(crate) struct ConfigParams {
-    /// Key of the service account that asks Google, as its JSON file; empty for the account of the machine.
+    /// Key of the service account that asks Google, as its JSON file; empty for this server's Application Default Credentials.
     #[param(secret)]
     credentials: Option<Secret>,
     /// What names the alias of a service account: role_id, the default, or unique_id.
@@ -72,24 +59,13 @@ fn address(service: &str, text: &str) -> Result<String> {
     Ok(full.trim_end_matches('/').to_owned())
 }
 
-impl Credentials {
-    fn parse(text: &Secret) -> Result<Option<Self>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        // What serde says may quote the key.
-        let parsed: Result<Self, _> = serde_json::from_str(text.expose());
-        let mut parsed =
-            parsed.map_err(|_| Error::invalid("credentials are not the JSON file of a service account"))?;
-        if parsed.client_email.is_empty() || EncodingKey::from_rsa_pem(parsed.private_key.expose().as_bytes()).is_err()
-        {
-            return Err(Error::invalid("credentials need client_email and a private_key in PEM"));
-        }
-        if parsed.token_uri.is_empty() {
-            "https://oauth2.googleapis.com/token".clone_into(&mut parsed.token_uri);
-        }
-        Ok(Some(parsed))
+/// The key of a service account; `None` for an empty text. Google's other kinds of credentials are not taken here: they may
+/// name files of this server and addresses to send them to, which is for its own operator to say.
+fn key(text: &Secret) -> Result<Option<ServiceKey>> {
+    if text.is_empty() {
+        return Ok(None);
     }
+    ServiceKey::parse(text).map(Some).map_err(|error| Error::invalid(error.to_string()))
 }
 
 impl Config {
@@ -107,7 +83,7 @@ impl Config {
     }
     fn apply(&mut self, sent: ConfigParams) -> Result<()> {
         if let Some(text) = sent.credentials {
-            self.credentials = Credentials::parse(&text)?;
+            self.credentials = key(&text)?;
         }
         if let Some(word) = sent.iam_alias {
             self.iam_alias = AliasName::parse("iam_alias", AliasName::Account, &word)?;

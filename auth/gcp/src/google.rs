@@ -2,11 +2,13 @@
 //! Manager). Paths and fields are those of the discovery documents iam v1, compute v1 and cloudresourcemanager v1.
 use crate::Gcp;
 use crate::config::Config;
-use lessor_engine::{Context, Error, Result, Secret};
+use lessor_engine::{Context, Error, Result, Secret, Timestamp};
 use lessor_platform_http::{Answer, Ask, Http};
+use lessor_signed_token::KeySet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use url::Url;
 
 /// Pages of a group's instances; one holds 500.
@@ -82,9 +84,11 @@ struct Resource {
 
 /// Google, asked by the account of the configuration.
 pub(crate) struct Google<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) http: Http,
+    gcp: &'a Gcp,
+    config: &'a Config,
+    http: &'a Http,
     token: Secret,
+    now: Timestamp,
 }
 
 /// The instance's part of the address: the project may stand there by name or number.
@@ -110,14 +114,31 @@ fn read<T: DeserializeOwned>(answer: &Answer, what: &str) -> Result<Option<T>> {
 impl<'a> Google<'a> {
     /// # Errors
     /// When there is no access token to be had.
-    pub(crate) async fn open(gcp: &Gcp, cx: &Context, config: &'a Config) -> Result<Self> {
-        let http = Http::new("").map_err(|error| Error::Unavailable(error.to_string()))?;
-        let token = gcp.access.get(cx, config, &http).await?;
-        Ok(Self { config, http, token })
+    pub(crate) async fn open(gcp: &'a Gcp, cx: &Context, config: &'a Config) -> Result<Self> {
+        let new = || async { Http::new("").map_err(|error| Error::Unavailable(error.to_string())) };
+        let (http, now) = (gcp.http.get_or_try_init(new).await?, cx.now());
+        let token = gcp.access.token(http, config.credentials.as_ref(), now).await?;
+        Ok(Self { gcp, config, http, token, now })
+    }
+    /// Google's own keys, fetched again when this one is not among them.
+    pub(crate) async fn keys(&self, id: &str) -> Result<Arc<KeySet>> {
+        let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("Google's keys cannot be read: {why}"));
+        let url = self.config.url("api", &["oauth2", "v3", "certs"])?;
+        let fetch = async {
+            let answer = self.http.send(Ask::get(url.as_str())).await.and_then(Answer::ok);
+            let answer = answer.map_err(|error| failed(&error))?;
+            let keys = KeySet::from_jwks(&answer.body).ok_or_else(|| failed(&"the answer is no key set"))?;
+            Ok((keys, answer.fresh))
+        };
+        self.gcp.keys.get(url.as_str(), self.now, |keys| keys.knows(id), fetch).await
     }
     async fn ask<T: DeserializeOwned>(&self, ask: Ask<'_>, what: &str) -> Result<Option<T>> {
         let ask = ask.header("Authorization", format!("Bearer {}", self.token.expose()));
         let answer = self.http.send(ask).await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        if answer.status == 401 {
+            // Taken back before its time: the next one asks with another.
+            self.gcp.access.forget().await;
+        }
         read(&answer, what)
     }
     async fn get<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<Option<T>> {

@@ -3,7 +3,6 @@
 //!
 //! Read `proof.rs` (whose signature is believed), `google.rs` (what is asked), `account.rs` and `instance.rs` (what a role
 //! wants), then `login.rs`.
-mod access;
 mod account;
 mod bounds;
 mod config;
@@ -15,14 +14,21 @@ mod proof;
 mod role;
 mod roles;
 
+use lessor_cloud_access::{Published, google::Access};
 use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use lessor_platform_http::Http;
+use lessor_signed_token::KeySet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// One mount.
 #[derive(Default)]
 pub(crate) struct Gcp {
-    access: access::Kept,
+    access: Access,
+    /// Google's own keys.
+    keys: Published<KeySet>,
+    http: OnceCell<Http>,
 }
 
 fn role(fields: &Fields) -> Option<String> {

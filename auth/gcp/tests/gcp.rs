@@ -110,15 +110,15 @@ async fn protocol_only_a_token_that_does_not_fit_is_refused_and_the_reason_named
     let forged = Pair::new("own");
     set.refused("app", &forged.sign(&set.own_claims()), "no known key").await;
     let unknown = Pair::new("unknown");
-    set.refused("app", &unknown.sign(&set.own_claims()), "neither Google's nor the account's").await;
+    set.refused("app", &unknown.sign(&set.own_claims()), "none of the account's").await;
     // A name that would lead elsewhere is escaped.
     let mut claims = set.own_claims();
     claims["sub"] = json!("../../x?y#z");
-    set.refused("app", &set.own.sign(&claims), "neither Google's nor the account's").await;
+    set.refused("app", &set.own.sign(&claims), "none of the account's").await;
     // Google's signature under somebody else's issuer.
     let mut claims = set.vm_claims();
     claims["iss"] = json!("https://other");
-    set.refused("vm", &set.theirs.sign(&claims), "issuer").await;
+    set.refused("vm", &set.theirs.sign(&claims), "that Google signed").await;
 }
 
 #[tokio::test]

@@ -53,9 +53,23 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    patience: Patience,
+}
+
+/// How often a request is sent again that found nobody, or somebody who is overloaded or in trouble; the default is
+/// never.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Patience {
+    /// How often.
+    pub retries: u32,
+    /// Pause before the first time; each further one is twice as long.
+    pub delay: Duration,
+    /// Longest pause, also of one that the platform asks for.
+    pub longest: Duration,
 }
 
 /// One request.
+#[derive(Clone)]
 pub struct Ask<'a> {
     /// Verb.
     pub method: Method,
@@ -89,6 +103,10 @@ pub struct Answer {
     url: String,
     /// HTTP status.
     pub status: u16,
+    /// How long it may be kept, where it says so (RFC 9111, section 5.2).
+    pub fresh: Option<Duration>,
+    /// How long to wait before asking again, where it says so (RFC 9110, section 10.2.3).
+    retry_after: Option<Duration>,
     /// At most a megabyte.
     pub body: Vec<u8>,
 }
@@ -165,13 +183,32 @@ impl Http {
         let tls = tls_with_identity(ca_pem, identity)?;
         let builder = reqwest::Client::builder().use_preconfigured_tls(tls).redirect(Policy::none());
         let built = builder.connect_timeout(CONNECT).timeout(TIMEOUT).user_agent("lessor").build();
-        Ok(Self { client: built.map_err(|error| Error::Tls(error.to_string()))? })
+        let client = built.map_err(|error| Error::Tls(error.to_string()))?;
+        Ok(Self { client, patience: Patience::default() })
     }
-    /// Sends one request.
+    /// The same client, which sends again what failed for a reason that passes.
+    #[must_use]
+    pub fn patient(&self, patience: Patience) -> Self {
+        Self { client: self.client.clone(), patience }
+    }
+    /// Sends one request, and again as often as the client has patience.
     ///
     /// # Errors
     /// When there is no answer; every status is an answer.
     pub async fn send(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+        let mut pause = self.patience.delay;
+        for _ in 0..self.patience.retries {
+            let asked_for = match self.once(ask.clone()).await {
+                Ok(answer) if passes(answer.status) => answer.retry_after,
+                Err(Error::Unreachable { .. }) => None,
+                done => return done,
+            };
+            tokio::time::sleep(asked_for.unwrap_or(pause).min(self.patience.longest)).await;
+            pause = pause.saturating_mul(2);
+        }
+        self.once(ask).await
+    }
+    async fn once(&self, ask: Ask<'_>) -> Result<Answer, Error> {
         if !ask.url.starts_with("http://") && !ask.url.starts_with("https://") {
             return Err(Error::Address(ask.url.to_owned()));
         }
@@ -182,6 +219,8 @@ impl Http {
         }
         let mut answer = request.body(ask.body).send().await.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let (fresh, retry_after) = (fresh(header("cache-control"), header("age")), seconds(header("retry-after")));
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(|error| failed(&error))? {
             body.extend_from_slice(&part);
@@ -189,8 +228,28 @@ impl Http {
                 return Err(Error::TooLarge(ask.url.to_owned()));
             }
         }
-        Ok(Answer { url: ask.url.to_owned(), status, body })
+        Ok(Answer { url: ask.url.to_owned(), status, fresh, retry_after, body })
     }
+}
+
+/// Whether the trouble that a status tells of is likely to pass.
+fn passes(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+fn seconds(text: Option<&str>) -> Option<Duration> {
+    text.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+}
+
+/// How long an answer may be kept that was on its way for a while.
+fn fresh(control: Option<&str>, age: Option<&str>) -> Option<Duration> {
+    let control = control?.to_ascii_lowercase();
+    let mut directives = control.split(',').map(str::trim);
+    if directives.clone().any(|one| one == "no-store" || one == "no-cache") {
+        return Some(Duration::ZERO);
+    }
+    let most = directives.find_map(|one| one.strip_prefix("max-age="))?;
+    Some(seconds(Some(most))?.saturating_sub(seconds(age).unwrap_or_default()))
 }
 
 /// The innermost reason: the outer ones only repeat the address.
@@ -214,6 +273,26 @@ mod tests {
     fn a_text_without_a_certificate_is_no_authority() {
         assert!(matches!(tls("x"), Err(Error::Ca)));
         assert!(tls("").is_ok());
+    }
+
+    #[test]
+    fn an_answer_is_kept_as_long_as_it_says_less_its_age() {
+        let kept = |control, age| fresh(control, age).map(|time| time.as_secs());
+        assert_eq!(kept(Some("public, max-age=21600, must-revalidate"), Some("600")), Some(21000));
+        assert_eq!(kept(Some("Max-Age=60"), None), Some(60));
+        assert_eq!(kept(Some("max-age=60"), Some("90")), Some(0));
+        assert_eq!(kept(Some("private, no-store, max-age=60"), None), Some(0));
+        assert_eq!(kept(Some("public"), None), None);
+        assert_eq!(kept(None, Some("3")), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_not_there_is_asked_again_as_often_as_there_is_patience() {
+        let started = tokio::time::Instant::now();
+        let patience = Patience { retries: 3, delay: Duration::from_secs(4), longest: Duration::from_secs(10) };
+        let http = Http::new("").unwrap().patient(patience);
+        assert!(http.send(Ask::get("http://127.0.0.1:1/x")).await.is_err());
+        assert_eq!(started.elapsed().as_secs(), 4 + 8 + 10);
     }
 
     #[tokio::test]
