@@ -71,3 +71,6 @@ node oidc-provider-9 oidc-provider@9
 python pyjwt-2 python 'pyjwt[crypto]==2.*'
 # The client of RabbitMQ's own tutorials.
 python pika-1 python 'pika==1.*'
+# Google's and Azure's own clients; Google's brings the published description of every API along.
+python google-2 python 'google-auth==2.*' 'google-api-python-client==2.*' requests
+python azure-identity-1 python 'azure-identity==1.*' 'azure-keyvault-keys==4.*'

@@ -1,7 +1,9 @@
 //! The auth methods that ask somebody else who is logging in, through the HTTP API.
 mod aws;
 pub mod cluster;
+mod gcp;
 mod github;
+mod google;
 mod jwt;
 mod kubernetes;
 mod ldap;

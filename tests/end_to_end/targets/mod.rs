@@ -2,6 +2,7 @@
 pub mod aws;
 pub mod bao;
 pub mod directory;
+pub mod discovery;
 pub mod gpg;
 pub mod kms;
 pub mod names;
