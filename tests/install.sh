@@ -73,4 +73,5 @@ python pyjwt-2 python 'pyjwt[crypto]==2.*'
 python pika-1 python 'pika==1.*'
 # Google's and Azure's own clients; Google's brings the published description of every API along.
 python google-2 python 'google-auth==2.*' 'google-api-python-client==2.*' requests
-python azure-identity-1 python 'azure-identity==1.*' 'azure-keyvault-keys==4.*'
+python azure-1 python 'azure-identity==1.*' 'azure-keyvault-keys==4.*' \
+    'azure-mgmt-compute==39.*' 'azure-mgmt-resource==26.*'

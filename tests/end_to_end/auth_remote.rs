@@ -1,5 +1,6 @@
 //! The auth methods that ask somebody else who is logging in, through the HTTP API.
 mod aws;
+mod azure;
 pub mod cluster;
 mod gcp;
 mod github;
@@ -7,6 +8,7 @@ mod google;
 mod jwt;
 mod kubernetes;
 mod ldap;
+mod microsoft;
 mod oidc;
 pub mod signer;
 pub mod stand_in;

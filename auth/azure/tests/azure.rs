@@ -69,7 +69,7 @@ async fn protocol_only_a_machine_logs_in_with_its_identity() {
     assert_eq!((login.metadata["vm_name"].as_str(), login.metadata["role"].as_str()), ("vm", "app"));
     assert!(set.method.renew(&login).await.is_ok());
     set.method.log_in("login", set.login(&jwt)).await.unwrap();
-    assert_eq!(set.cloud.granted(), 1, "the access token is kept");
+    assert_eq!((set.cloud.granted(), set.cloud.fetched()), (1, 1), "access token and keys are kept");
     set.method.write("role/app", json!({ "bound_service_principal_ids": "other" })).await;
     assert!(set.method.renew(&login).await.is_err());
     set.method.delete("role/app").await;

@@ -153,6 +153,34 @@ async fn protocol_only_an_instance_logs_in_with_what_google_signed_while_it_runs
     assert!(set.method.renew(&login).await.is_err());
 }
 
+async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn protocol_only_googles_keys_are_kept_and_a_new_one_is_believed_once_it_is_published() {
+    let set = Set::new().await;
+    let login = |pair: &Pair| json!({ "role": "vm", "jwt": pair.sign(&set.vm_claims()) });
+    let fetched = || set.google.known.lock().unwrap().fetched;
+    for _ in 0..3 {
+        assert!(set.method.log_in("login", login(&set.theirs)).await.is_ok());
+    }
+    assert_eq!(fetched(), 1);
+    let next = Pair::new("next");
+    for _ in 0..3 {
+        set.refused("vm", &next.sign(&set.vm_claims()), "no known key").await;
+    }
+    assert_eq!(fetched(), 1, "strangers' tokens do not make it ask at once");
+    set.google.change(|known| known.google = Some(next.clone()));
+    later(11).await;
+    assert!(set.method.log_in("login", login(&next)).await.is_ok());
+    later(11).await;
+    set.refused("vm", &set.theirs.sign(&set.vm_claims()), "no known key").await;
+    assert_eq!(fetched(), 3);
+}
+
 #[tokio::test]
 async fn protocol_only_an_instance_logs_in_as_its_account_where_the_role_lets_it() {
     let set = Set::new().await;

@@ -1,7 +1,11 @@
 //! An HTTP server that answers as a test tells it to, and remembers what it was asked.
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 /// A request as it arrived; header names are in lower case.
@@ -24,13 +28,19 @@ impl Asked {
 
 type Answer = Arc<dyn Fn(&Asked) -> (u16, Value) + Send + Sync>;
 
+type Log = Arc<Mutex<Vec<Asked>>>;
+
 /// Runs until the test ends.
 pub struct StandIn {
     pub address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    /// The same over TLS, for clients that insist on it, once [`StandIn::secure`] was called.
+    pub https: String,
+    directory: tempfile::TempDir,
+    answer: Answer,
+    asked: Log,
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -50,32 +60,67 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     Some(asked)
 }
 
+fn serve(mut stream: impl Read + Write, answer: &Answer, log: &Log) {
+    let Some(request) = read(&mut stream) else { return };
+    let (status, body) = answer(&request);
+    log.lock().unwrap().push(request);
+    let body = body.to_string();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let _ = stream.write_all(format!("{head}{body}").as_bytes());
+    let _ = stream.flush();
+}
+
 impl StandIn {
     pub fn start(answer: impl Fn(&Asked) -> (u16, Value) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, seen): (Answer, _) = (Arc::new(answer), Arc::clone(&asked));
+        let (answer, asked): (Answer, Log) = (Arc::new(answer), Arc::default());
+        let (replies, log) = (Arc::clone(&answer), Arc::clone(&asked));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Some(request) = read(&stream) else { continue };
-                let (status, body) = answer(&request);
-                seen.lock().unwrap().push(request);
-                let body = body.to_string();
-                let length = body.len();
-                let _ = (&stream).write_all(
-                    format!(
-                        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-                         Connection: close\r\n\r\n{body}"
-                    )
-                    .as_bytes(),
-                );
+                serve(stream, &replies, &log);
             }
         });
-        Self { address, asked }
+        Self { address, https: String::new(), directory: tempfile::tempdir().unwrap(), answer, asked }
+    }
+    /// Answers over TLS, too, as `localhost`.
+    pub fn secure(mut self) -> Self {
+        let made = Command::new("openssl")
+            .args("req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 2 -subj /CN=localhost".split(' '))
+            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success());
+        let chain = vec![CertificateDer::from_pem_file(self.certificate()).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(self.directory.path().join("k.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.https = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let (replies, log) = (Arc::clone(&self.answer), Arc::clone(&self.asked));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                serve(StreamOwned::new(connection, stream), &replies, &log);
+            }
+        });
+        self
+    }
+    /// The certificate that clients of [`StandIn::https`] trust.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.directory.path().join("c.pem")
     }
     /// Everything it was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
+    }
+    /// How often this path was asked for.
+    pub fn count(&self, path: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.path == path).count()
     }
 }

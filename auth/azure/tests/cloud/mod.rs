@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex};
 struct Known {
     found: BTreeMap<String, Value>,
     granted: usize,
+    /// How often its keys were asked for.
+    fetched: usize,
     /// How many answers of the Resource Manager are to be this status.
     failing: (usize, u16),
 }
@@ -66,6 +68,7 @@ fn answer(cloud: &Cloud, path: &str, bearer: &str, body: &str) -> (u16, Value) {
             return (200, json!({ "issuer": cloud.issuer(), "jwks_uri": format!("{}/keys", cloud.address) }));
         }
         "/keys" => {
+            cloud.known.lock().unwrap().fetched += 1;
             let key = json!({ "kty": "RSA", "use": "sig", "kid": "k", "n": cloud.modulus, "e": "AQAB" });
             return (200, json!({ "keys": [key] }));
         }
@@ -116,6 +119,9 @@ impl Cloud {
     }
     pub fn remove(&self, path: &str) {
         self.known.lock().unwrap().found.remove(path);
+    }
+    pub fn fetched(&self) -> usize {
+        self.known.lock().unwrap().fetched
     }
     pub fn granted(&self) -> usize {
         self.known.lock().unwrap().granted

@@ -65,6 +65,8 @@ pub struct Known {
     /// Every answer but the token's, when it is not 0.
     pub status: u16,
     pub granted: usize,
+    /// How often its keys were asked for.
+    pub fetched: usize,
 }
 
 #[derive(Clone)]
@@ -99,7 +101,10 @@ fn answer(google: &Google, method: &str, path: &str, bearer: &str, body: &str) -
     let mut known = google.known.lock().unwrap();
     match path {
         "/token" => return grant(&mut known, &google.address, body),
-        "/oauth2/v3/certs" => return (200, json!({ "keys": [known.google.as_ref().unwrap().jwk()] })),
+        "/oauth2/v3/certs" => {
+            known.fetched += 1;
+            return (200, json!({ "keys": [known.google.as_ref().unwrap().jwk()] }));
+        }
         _ => {}
     }
     if known.status != 0 {
