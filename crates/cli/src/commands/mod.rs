@@ -47,7 +47,6 @@ pub static GROUPS: &[Group] = &[
     Group { name: "operator raft autopilot", about: "Look after the nodes of a replicated storage." },
     Group { name: "operator raft snapshot", about: "Save and restore the storage." },
     Group { name: "operator snapshot", about: "Save and restore the storage." },
-    Group { name: "operator raft snapshot", about: "Save and restore a replicated storage." },
     Group { name: "pki", about: "Make, compare and judge certificate authorities." },
     Group { name: "plugin", about: "Look at what can be mounted." },
     Group { name: "policy", about: "Read and write policies." },
