@@ -123,12 +123,17 @@ pub(crate) async fn creds(_: Arc<Ssh>, cx: Context, asked: Asked) -> Result<Repl
 
 pub(crate) async fn lookup(_: Arc<Ssh>, cx: Context, asked: Lookup) -> Result<Reply> {
     let ip = address(&asked.ip)?;
-    let zero = zero::roles(&cx).await?;
     let mut roles = Vec::new();
     for name in cx.view.list(ROLES).await? {
         if let Some(Role::Otp(role)) = cx.view.get::<Role>(&key(&name)).await?
-            && (fits(&role, ip) || zero.contains(&name))
+            && fits(&role, ip)
         {
+            roles.push(name);
+        }
+    }
+    // Behind those that fit, as it always was.
+    for name in zero::roles(&cx).await? {
+        if !roles.contains(&name) && matches!(cx.view.get::<Role>(&key(&name)).await?, Some(Role::Otp(_))) {
             roles.push(name);
         }
     }

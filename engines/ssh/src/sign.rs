@@ -92,8 +92,12 @@ pub(crate) async fn issue(ssh: Arc<Ssh>, cx: Context, asked: Issue) -> Result<Re
     let kind = KeyKind::named(&asked.key_type, asked.key_bits)?;
     let pair = beside(move || Pair::generate(kind)).await?;
     let public = Public::from_blob(pair.public().to_vec())?;
-    if public.allowed_by(&role.allowed_user_key_lengths).is_err() {
-        return Err(Error::invalid("provided key_type value not in allowed_user_key_types"));
+    if let Err(refusal) = public.allowed_by(&role.allowed_user_key_lengths) {
+        return Err(Error::invalid(if refusal.to_string().contains("invalid size") {
+            "provided key_bits value not in list of role's allowed_user_key_types"
+        } else {
+            "provided key_type value not in allowed_user_key_types"
+        }));
     }
     let signed = certify(&ssh, &cx, (&asked.role, &role), &public, &asked.wanted).await?;
     let data = json!({

@@ -19,8 +19,8 @@ pub(crate) async fn roles(cx: &Context) -> Result<Vec<String>> {
 }
 
 pub(crate) async fn read(_: Arc<Ssh>, cx: Context, (): ()) -> Result<Reply> {
-    let roles = roles(&cx).await?;
-    Ok(if roles.is_empty() { Reply::missing() } else { Reply::data(json!({ "roles": roles })) })
+    let roles: Option<Vec<String>> = cx.view.get(ZERO).await?;
+    Ok(roles.map_or_else(Reply::missing, |roles| Reply::data(json!({ "roles": roles }))))
 }
 
 pub(crate) async fn write(_: Arc<Ssh>, cx: Context, asked: Write) -> Result<Reply> {

@@ -8,6 +8,7 @@ mod normal;
 mod pages;
 mod pki;
 mod rabbitmq;
+mod ssh;
 
 use crate::lessor::Lessor;
 use crate::targets::peer::Peer;
@@ -173,6 +174,11 @@ impl Both {
         let lessor = part(&self.lessor.address, &path.1, &body.1);
         self.hidden.push((peer.clone(), lessor.clone()));
         self.kept.push((format!("${name}"), peer, lessor));
+    }
+
+    /// Keeps a text under a name, for requests to come.
+    pub fn know(&mut self, name: &str, text: &str) {
+        self.kept.push((format!("${name}"), text.to_owned(), text.to_owned()));
     }
 
     /// The text for the peer and for Lessor, with what was kept filled in.
