@@ -6,9 +6,11 @@ demo: ## build Lessor and run what works of its main job, end to end
 test: ## install what the tests need and run them
 	tests/install.sh
 	cargo test --workspace
-test-heavy: ## long tests: twenty rounds of kill -9 (no target needs building from source yet)
+test-heavy: ## long tests: twenty rounds of kill -9; a Kubernetes API server, built from source first
 	tests/install.sh
+	tests/install_heavy.sh
 	LESSOR_KILL_ROUNDS=20 cargo test --workspace --test end_to_end kill::
+	tests/heavy_targets.sh
 fuzz: ## feed the readers of foreign input with random input, FUZZ_SECONDS (60) each
 	fuzz/run.sh
 bench: ## side by side with the peer, in one run

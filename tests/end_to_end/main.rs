@@ -14,6 +14,7 @@ mod differential_sys;
 mod federation;
 mod identity;
 mod kill;
+mod kubernetes;
 mod ldap;
 mod lessor;
 mod openapi;

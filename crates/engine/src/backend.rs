@@ -41,12 +41,14 @@ pub struct Credential {
     pub grant_data: Option<Value>,
     /// Where the platform decides how long it lives: the lease is exactly that long.
     pub ttl: Option<Duration>,
+    /// Shown to the caller beside it.
+    pub warnings: Vec<String>,
 }
 
 impl Credential {
     /// A credential with this data and nothing special.
     pub fn new(data: Map<String, Value>) -> Self {
-        Self { data, grant_data: None, ttl: None }
+        Self { data, grant_data: None, ttl: None, warnings: Vec::new() }
     }
 }
 

@@ -13,6 +13,7 @@ fn engines() -> Vec<Arc<dyn Factory>> {
         lessor_engine_database::factory(),
         Arc::new(lessor_engine_kv::KvFactory),
         lessor_engine_pki::factory(),
+        lessor_engine_kubernetes::factory(),
         lessor_engine_rabbitmq::factory(),
         lessor_engine_ldap::factory(),
         lessor_engine_ldap::openldap_factory(),

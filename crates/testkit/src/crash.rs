@@ -2,8 +2,9 @@
 //! platform calls; a fresh node starts on what is left, and the promises are checked against the platform.
 use crate::node::{Node, World, ok};
 use async_trait::async_trait;
+use lessor_core::response::Response;
 use lessor_engine::Operation;
-use lessor_engine::simulation::{Interrupt, Moment, Simulation};
+use lessor_engine::simulation::{Interrupt, Moment, Simulation, Step};
 use lessor_storage::Hook;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -189,13 +190,11 @@ async fn run(simulation: Simulation, workflow: Workflow, point: usize) -> bool {
     let token = prepare(&node, &simulation, workflow).await;
     let mut leases = Vec::new();
     for _ in 0..workflow.leases() {
-        let path = format!("{MOUNT}{}", simulation.issue.path);
-        leases.push(ok("issue", node.ask_as(&token, Operation::Read, &path, json!({})).await));
+        leases.push(ok("issue", issue(&node, &token, &simulation.issue).await));
     }
 
     death.armed.store(true, Ordering::SeqCst);
-    let work =
-        tokio::spawn(act(node.clone(), workflow, leases, token, simulation.issue.path.clone(), steps(&simulation)));
+    let work = tokio::spawn(act(node.clone(), workflow, leases, token, steps(&simulation)));
     let abort = work.abort_handle();
     let finished = tokio::select! {
         () = death.died.notified() => None,
@@ -247,17 +246,29 @@ async fn prepare(node: &Node, simulation: &Simulation, workflow: Workflow) -> St
     made["auth"]["client_token"].as_str().unwrap().to_owned()
 }
 
-type Steps = [Option<lessor_engine::simulation::Step>; 2];
+/// Issuing, the rotation of the root and that of a static secret.
+type Steps = (Step, [Option<Step>; 2]);
 
 fn steps(simulation: &Simulation) -> Steps {
-    [simulation.rotate_root.clone(), simulation.static_role.as_ref().map(|fixed| fixed.rotate.clone())]
+    let fixed = simulation.static_role.as_ref().map(|fixed| fixed.rotate.clone());
+    (simulation.issue.clone(), [simulation.rotate_root.clone(), fixed])
 }
 
-async fn act(node: Node, workflow: Workflow, leases: Vec<Value>, token: String, issue: String, rotate: Steps) {
+async fn issue(node: &Node, token: &str, step: &Step) -> Response {
+    node.ask_as(token, step.operation, &format!("{MOUNT}{}", step.path), Value::Object(step.fields.clone())).await
+}
+
+async fn act(node: Node, workflow: Workflow, leases: Vec<Value>, token: String, steps: Steps) {
     let lease = leases.first().map(|lease| lease["lease_id"].clone()).unwrap_or_default();
-    let [root, fixed] = rotate;
+    let (issued, [root, fixed]) = steps;
     let answer = match workflow {
-        Workflow::Issue => node.ask_as(&token, Operation::Read, &format!("{MOUNT}{issue}"), json!({})).await,
+        Workflow::Issue => issue(&node, &token, &issued).await,
+        // Engines whose leases are not renewable refuse, and nothing may change by that either.
+        Workflow::Renew if leases[0]["renewable"] == false => {
+            let refused = node.ask(Operation::Update, "sys/leases/renew", json!({ "lease_id": lease })).await;
+            assert_eq!(refused.status, 400);
+            return;
+        }
         Workflow::Renew => {
             node.ask(Operation::Update, "sys/leases/renew", json!({ "lease_id": lease, "increment": 1800 })).await
         }

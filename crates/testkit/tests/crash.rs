@@ -43,3 +43,8 @@ async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_ldap_engine() {
 async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_ssh_engines_one_time_passwords() {
     exhaust("ssh", lessor_engine_ssh::sim::simulation).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_promise_is_broken_by_a_crash_at_any_call_of_the_kubernetes_engine() {
+    exhaust("kubernetes", lessor_engine_kubernetes::sim::simulation).await;
+}

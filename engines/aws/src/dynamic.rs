@@ -173,9 +173,9 @@ impl Engine {
         }
         let kept = Sts { mfa_code: String::new(), ..sts.clone() };
         Ok(Credential {
-            data,
             grant_data: Some(serde_json::to_value(Plan::Sts(kept))?),
             ttl: Some(Duration::from_secs(left)),
+            ..Credential::new(data)
         })
     }
 }

@@ -1,36 +1,69 @@
 //! Requests to the API server (<https://kubernetes.io/docs/reference/using-api/api-concepts/>), with the token of the
 //! moment. A POST is never repeated: names are made for one lease.
+use async_trait::async_trait;
 use lessor_engine::{Error, Result, Secret};
-use lessor_platform_http::{Answer, Ask, Http, Method};
+use lessor_platform_http::{Ask, Http, Method};
 use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
 
-/// The cluster as the configured account sees it.
-pub(crate) struct Cluster {
-    pub(crate) http: Http,
-    pub(crate) host: String,
-    pub(crate) token: Secret,
+/// Objects of one page of a list.
+const PAGE: usize = 200;
+
+/// The API server, as one account talks to it.
+#[async_trait]
+pub(crate) trait Api: Send + Sync {
+    /// Status and body of the answer.
+    ///
+    /// # Errors
+    /// When nobody answers, or not in JSON.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)>;
 }
 
-/// The API server's own words.
-fn words(answer: &Answer) -> String {
-    let body: Value = answer.json().unwrap_or_default();
-    let message = body.get("message").and_then(Value::as_str).unwrap_or("no reason given");
-    format!("the API server answered {}: {message}", answer.status)
+/// Opens it.
+pub(crate) trait Connect: Send + Sync {
+    /// With the authority and the token of this very moment.
+    ///
+    /// # Errors
+    /// When the authority cannot be read.
+    fn connect(&self, host: String, ca_cert: &str, token: Secret) -> Result<Box<dyn Api>>;
 }
 
-/// What an answer that is no success means.
-fn failure(answer: &Answer) -> Error {
-    match answer.status {
-        404 => Error::NotFound(words(answer)),
-        429 => Error::Throttled(words(answer)),
-        400 | 409 | 422 => Error::refused(words(answer)),
-        500.. => Error::Unavailable(words(answer)),
-        _ => Error::Refused { status: 500, message: words(answer) },
+/// Over HTTP.
+#[derive(Default)]
+pub(crate) struct Web {
+    /// The client of the authorities that were used last: connections are kept.
+    client: Mutex<Option<(String, Http)>>,
+}
+
+impl Web {
+    fn client(&self, ca_cert: &str) -> Result<Http> {
+        let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, http)) = kept.as_ref()
+            && known == ca_cert
+        {
+            return Ok(http.clone());
+        }
+        let http = Http::new(ca_cert).map_err(|error| Error::invalid(format!("kubernetes_ca_cert: {error}")))?;
+        *kept = Some((ca_cert.to_owned(), http.clone()));
+        Ok(http)
     }
 }
 
-impl Cluster {
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+impl Connect for Web {
+    fn connect(&self, host: String, ca_cert: &str, token: Secret) -> Result<Box<dyn Api>> {
+        Ok(Box::new(Account { http: self.client(ca_cert)?, host, token }))
+    }
+}
+
+struct Account {
+    http: Http,
+    host: String,
+    token: Secret,
+}
+
+#[async_trait]
+impl Api for Account {
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
         let url = format!("{}{path}", self.host);
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let mut ask = Ask { method, url: &url, headers: Vec::new(), body }
@@ -39,14 +72,43 @@ impl Cluster {
         if !self.token.is_empty() {
             ask = ask.header("Authorization", format!("Bearer {}", self.token.expose()));
         }
-        self.http.send(ask).await.map_err(|error| Error::Unavailable(error.to_string()))
-    }
-    async fn asked(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let answer = self.ask(method, path, body).await?;
-        if !(200..300).contains(&answer.status) {
-            return Err(failure(&answer));
+        let answer = self.http.send(ask).await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let body = answer.json();
+        match (200..300).contains(&answer.status) {
+            true => Ok((answer.status, body.map_err(|error| Error::Unavailable(error.to_string()))?)),
+            // Whoever stands in front of an API server may refuse in other words than JSON.
+            false => Ok((answer.status, body.unwrap_or_default())),
         }
-        answer.json().map_err(|error| Error::Unavailable(error.to_string()))
+    }
+}
+
+/// The API server's own words.
+fn words(status: u16, body: &Value) -> String {
+    let message = body.get("message").and_then(Value::as_str).unwrap_or("no reason given");
+    format!("the API server answered {status}: {message}")
+}
+
+/// What an answer that is no success means.
+fn failure(status: u16, body: &Value) -> Error {
+    let words = words(status, body);
+    match status {
+        404 => Error::NotFound(words),
+        429 => Error::Throttled(words),
+        400 | 409 | 422 => Error::refused(words),
+        500.. => Error::Unavailable(words),
+        _ => Error::Refused { status: 500, message: words },
+    }
+}
+
+/// The cluster as the configured account sees it.
+pub(crate) struct Cluster {
+    pub(crate) api: Box<dyn Api>,
+}
+
+impl Cluster {
+    async fn asked(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let (status, answer) = self.api.ask(method, path, body).await?;
+        if (200..300).contains(&status) { Ok(answer) } else { Err(failure(status, &answer)) }
     }
     /// Makes an object; what it became.
     ///
@@ -70,6 +132,24 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
+    /// The objects of a collection that bear a label, page by page.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub(crate) async fn list(&self, collection: &str, label: &str, value: &str) -> Result<Vec<Value>> {
+        let (mut all, mut page) = (Vec::new(), String::new());
+        loop {
+            let path = format!("{collection}?labelSelector={label}%3D{value}&limit={PAGE}{page}");
+            let Some(mut listed) = self.get(&path).await? else { return Ok(all) };
+            if let Some(Value::Array(items)) = listed.get_mut("items").map(Value::take) {
+                all.extend(items);
+            }
+            let more = listed.pointer("/metadata/continue").and_then(Value::as_str).filter(|more| !more.is_empty());
+            let Some(more) = more else { return Ok(all) };
+            let more: String = form_urlencoded::byte_serialize(more.as_bytes()).collect();
+            page = format!("&continue={more}");
+        }
+    }
     /// Deletes an object if it still is the one with this uid; gone already, or another one by now, is success.
     ///
     /// # Errors
@@ -79,10 +159,9 @@ impl Cluster {
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": { "uid": uid },
             "propagationPolicy": "Background",
         });
-        let answer = self.ask(Method::DELETE, path, Some(&body)).await?;
-        match answer.status {
-            200..300 | 404 | 409 => Ok(()),
-            _ => Err(failure(&answer)),
+        match self.api.ask(Method::DELETE, path, Some(&body)).await? {
+            (200..300 | 404 | 409, _) => Ok(()),
+            (status, answer) => Err(failure(status, &answer)),
         }
     }
 }

@@ -3,12 +3,12 @@
 use crate::Engine;
 use crate::cluster::Cluster;
 use lessor_engine::{Changes, Context, Error, Params, Reply, Result, Secret, secret};
-use lessor_platform_http::{Http, tls};
+use lessor_platform_http::tls;
 use lessor_storage::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 const KEY: &str = "config";
 const HOST: &str = "KUBERNETES_SERVICE_HOST";
@@ -131,17 +131,6 @@ pub(crate) async fn check(engine: Arc<Engine>, _: Context, (): ()) -> Result<Rep
 }
 
 impl Engine {
-    fn client(&self, ca_cert: &str) -> Result<Http> {
-        let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, http)) = kept.as_ref()
-            && known == ca_cert
-        {
-            return Ok(http.clone());
-        }
-        let http = Http::new(ca_cert).map_err(|error| invalid("kubernetes_ca_cert", error))?;
-        *kept = Some((ca_cert.to_owned(), http.clone()));
-        Ok(http)
-    }
     /// The cluster, with the authority and the token of this very moment.
     pub(crate) async fn cluster(&self, cx: &Context) -> Result<Cluster> {
         let none = || Error::invalid("the cluster is not configured: write config first");
@@ -160,7 +149,7 @@ impl Engine {
         } else {
             config.jwt
         };
-        Ok(Cluster { http: self.client(&ca_cert)?, host, token })
+        Ok(Cluster { api: self.connect.connect(host, &ca_cert, token)? })
     }
 }
 

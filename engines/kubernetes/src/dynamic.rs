@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lessor_engine::{Context, Credential, Dynamic, Error, Grant, MadeObject, Result, Secret, Terms, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -111,6 +112,22 @@ fn lifetime(token: &str) -> Option<Duration> {
     Some(Duration::from_secs(at("exp")?.checked_sub(at("iat")?)?))
 }
 
+/// What is told where the cluster gave the token another lifetime than it was asked for.
+fn differing(lives: Duration, plan: &Plan) -> Option<String> {
+    let (lives, asked) = (lives.as_secs(), plan.seconds);
+    match lives.cmp(&asked) {
+        Ordering::Equal => None,
+        Ordering::Less => {
+            Some(format!("the cluster lets the token live {lives} s, not {asked} s: the lease is as short"))
+        }
+        // A generated account's token ends with the account.
+        Ordering::Greater if !plan.made.is_empty() => None,
+        Ordering::Greater => Some(format!(
+            "the cluster lets the token live {lives} s, longer than its lease of {asked} s: it works until then"
+        )),
+    }
+}
+
 async fn token(cluster: &Cluster, plan: &Plan) -> Result<Secret> {
     let path = format!("{}/{}/token", Kind::ServiceAccount.collection(&plan.namespace), plan.account);
     let body = json!({
@@ -143,7 +160,8 @@ impl Dynamic for Engine {
         ]);
         // A lease never outlives its token.
         let ttl = Some(lives).filter(|lives| lives.as_secs() < plan.seconds);
-        Ok(Credential { grant_data: Some(serde_json::to_value(plan)?), ttl, ..Credential::new(data) })
+        let warnings = differing(lives, &plan).into_iter().collect();
+        Ok(Credential { grant_data: Some(serde_json::to_value(plan)?), ttl, warnings, ..Credential::new(data) })
     }
 
     async fn terms(&self, _: &Context, _: &Grant) -> Result<Terms> {
@@ -168,9 +186,7 @@ impl Dynamic for Engine {
         let cluster = self.cluster(cx).await?;
         let mut names = std::collections::BTreeSet::new();
         for kind in Kind::ALL {
-            let path = format!("{}?labelSelector={MOUNT}%3D{}", kind.collection(""), cx.mount.uuid);
-            let listed = cluster.get(&path).await?.unwrap_or_default();
-            for item in listed["items"].as_array().into_iter().flatten() {
+            for item in &cluster.list(&kind.collection(""), MOUNT, &cx.mount.uuid).await? {
                 let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
                 // Objects of the cluster bear the namespace of their lease as a label.
                 names.insert(format!("{}/{}", label(item, NAMESPACE), text("/metadata/name")));

@@ -9,22 +9,25 @@ mod naming;
 mod objects;
 mod roles;
 mod selector;
+#[cfg(feature = "sim")]
+pub mod sim;
 
+use cluster::{Connect, Web};
 pub use config::Surroundings;
 use lessor_engine::{Backend, Factory, PathTable, Paths, Result};
-use lessor_platform_http::Http;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// One mount.
 struct Engine {
     surroundings: Surroundings,
-    /// The client of the authorities that were used last: connections are kept.
-    client: Mutex<Option<(String, Http)>>,
+    connect: Arc<dyn Connect>,
 }
 
 struct KubernetesFactory {
     surroundings: Surroundings,
+    /// `None` for a client per mount.
+    connect: Option<Arc<dyn Connect>>,
 }
 
 impl Factory for KubernetesFactory {
@@ -35,7 +38,8 @@ impl Factory for KubernetesFactory {
         "Tokens of Kubernetes service accounts"
     }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
-        let engine = Arc::new(Engine { surroundings: self.surroundings.clone(), client: Mutex::default() });
+        let connect = self.connect.clone().unwrap_or_else(|| Arc::new(Web::default()));
+        let engine = Arc::new(Engine { surroundings: self.surroundings.clone(), connect });
         Ok(Backend::new(paths(&engine)).dynamic(engine))
     }
 }
@@ -47,7 +51,7 @@ pub fn factory() -> Arc<dyn Factory> {
 
 /// Makes `kubernetes` mounts in other surroundings.
 pub fn factory_in(surroundings: Surroundings) -> Arc<dyn Factory> {
-    Arc::new(KubernetesFactory { surroundings })
+    Arc::new(KubernetesFactory { surroundings, connect: None })
 }
 
 fn paths(engine: &Arc<Engine>) -> PathTable {

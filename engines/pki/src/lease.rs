@@ -44,7 +44,7 @@ impl Dynamic for Engine {
         let finished = finished
             .ok_or_else(|| Error::Internal("the certificate was lost before it was stored: ask again".to_owned()))?;
         cx.view.commit(Changes::new().put(&cert_at(&grant.name), &finished.stored)?).await?;
-        Ok(Credential { data: finished.data, grant_data: None, ttl: Some(finished.ttl) })
+        Ok(Credential { ttl: Some(finished.ttl), ..Credential::new(finished.data) })
     }
     async fn terms(&self, _: &Context, _: &Grant) -> Result<Terms> {
         Ok(Terms::default())

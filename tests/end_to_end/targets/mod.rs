@@ -5,6 +5,7 @@ pub mod directory;
 pub mod discovery;
 pub mod gpg;
 pub mod kms;
+pub mod kubernetes;
 pub mod names;
 pub mod nginx;
 pub mod openid;

@@ -141,7 +141,8 @@ impl Active {
             return Err(self.undo(&cx, &dynamic, &intent, Some(&lease), error).await);
         }
         self.wake_for(&lease.due());
-        let warnings = term.warning.into_iter().filter(|_| credential.ttl.is_none()).collect();
+        let warnings = term.warning.into_iter().filter(|_| credential.ttl.is_none());
+        let warnings = warnings.chain(credential.warnings).collect();
         Ok(Issued { lease, data: credential.data, ttl, warnings, active: Some(Arc::clone(self)) })
     }
 

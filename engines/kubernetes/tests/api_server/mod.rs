@@ -74,7 +74,8 @@ impl State {
                 self.objects.get(path).map_or_else(|| status(404, "not found"), |object| (200, object.clone()))
             }
             "GET" => {
-                let (name, value) = query.trim_start_matches("labelSelector=").split_once("%3D").unwrap();
+                let selector = query.split('&').next().unwrap();
+                let (name, value) = selector.trim_start_matches("labelSelector=").split_once("%3D").unwrap();
                 let plural = path.rsplit('/').next().unwrap();
                 let of = |at: &str| at.rsplit('/').nth(1) == Some(plural);
                 let fits = |object: &Value| object["metadata"]["labels"][name] == value;
