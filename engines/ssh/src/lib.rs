@@ -1,6 +1,7 @@
 //! The SSH secrets engine: a certificate authority for users and hosts, and one-time passwords that a host redeems.
 mod ca;
 mod certificate;
+mod guesses;
 mod issuers;
 mod otp;
 mod pair;
@@ -30,6 +31,8 @@ type Held = (Option<Version>, Arc<Known>);
 #[derive(Default)]
 struct Ssh {
     issuers: Mutex<Option<Held>>,
+    /// Of this node alone: a client that asks several has as many allowances.
+    guesses: guesses::Guesses,
 }
 
 /// Makes `ssh` mounts.

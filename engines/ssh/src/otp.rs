@@ -142,14 +142,32 @@ pub(crate) async fn lookup(_: Arc<Ssh>, cx: Context, asked: Lookup) -> Result<Re
     Ok(Reply::data(json!({ "roles": roles })))
 }
 
-pub(crate) async fn verify(_: Arc<Ssh>, cx: Context, asked: Verify) -> Result<Reply> {
+/// Whether a text has the form of what [`uuid`] makes. What somebody types at a prompt mostly has not, costs nothing to
+/// refuse, and does not count as a guess: a host whose logins are tried out is not shut to those with a password.
+fn is_shaped(otp: &str) -> bool {
+    otp.len() == 36
+        && otp.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+pub(crate) async fn verify(ssh: Arc<Ssh>, cx: Context, asked: Verify) -> Result<Reply> {
     let otp = asked.otp.expose();
     if otp == ECHO_REQUEST {
         return Ok(Reply::data(json!({ "message": ECHO_RESPONSE })));
     }
     let unknown = || Error::invalid("OTP not found");
+    if !is_shaped(otp) {
+        return Err(unknown());
+    }
+    let (address, now) = (cx.connection.address, cx.clock.now().as_millisecond());
+    ssh.guesses.check(address, now)?;
     let at = at(&hash(&cx, otp));
-    let (good, version) = cx.view.get_versioned::<Good>(&at).await?.ok_or_else(unknown)?;
+    let Some((good, version)) = cx.view.get_versioned::<Good>(&at).await? else {
+        ssh.guesses.wrong(address, now);
+        return Err(unknown());
+    };
     // Of two that come at once, one commits.
     match cx.view.commit(Changes::new().expect(&at, Some(version)).delete(&at)).await {
         Ok(()) => {}

@@ -92,7 +92,33 @@ async fn zero_address_roles_take_every_address_until_their_role_goes() {
     assert_eq!(ssh.write("lookup", json!({ "ip": "192.0.2.1" })).await.data(), json!({ "roles": ["o"] }));
     make(&ssh, json!({ "ip": "192.0.2.1" })).await;
     ssh.delete("roles/o").await;
+    assert_eq!(ssh.read("config/zeroaddress").await.data(), json!({ "roles": [] }));
+    ssh.delete("config/zeroaddress").await;
     assert!(ssh.read("config/zeroaddress").await.missing().is_none());
     let (_, told) = ssh.refused("config/zeroaddress", json!({ "roles": "o" })).await;
     assert_eq!(told, "Role \"o\" does not exist");
+}
+
+#[tokio::test]
+async fn whoever_guesses_is_slowed_down_alone_and_what_has_no_form_does_not_count() {
+    let (ssh, _) = mount().await;
+    let otp = make(&ssh, json!({ "ip": "10.1.2.3" })).await["key"].clone();
+    let guess = |number: u32| json!({ "otp": format!("{number:08x}-0000-4000-8000-000000000000") });
+    let (guesser, neighbour) = (ssh.from("10.0.0.1"), ssh.from("10.0.0.2"));
+    for _ in 0..1000 {
+        assert_eq!(guesser.refused("verify", json!({ "otp": "hunter2" })).await, (400, "OTP not found".to_owned()));
+    }
+    let mut refusals = Vec::new();
+    for number in 0..200 {
+        refusals.push(guesser.refused("verify", guess(number)).await.0);
+    }
+    assert!(refusals[..100].iter().all(|status| *status == 400), "{refusals:?}");
+    assert!(refusals.ends_with(&[429; 50]), "{refusals:?}");
+    let (status, text) = guesser.refused("verify", json!({ "otp": otp })).await;
+    assert!(status == 429 && text.contains("try again in"), "{text}");
+    assert_eq!(
+        guesser.write("verify", json!({ "otp": "verify-echo-request" })).await.data()["message"],
+        "verify-echo-response"
+    );
+    assert_eq!(neighbour.write("verify", json!({ "otp": otp })).await.data()["username"], "ann");
 }
