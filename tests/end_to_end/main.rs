@@ -25,6 +25,7 @@ mod postgresql;
 mod rabbitmq;
 mod same_way;
 mod seal;
+mod seal_clouds;
 mod seal_command_lines;
 mod seal_holders;
 mod seal_keepers;

@@ -6,16 +6,16 @@ use lessor_client::Request;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-fn enabled(stanza: &str) -> String {
+pub fn enabled(stanza: &str) -> String {
     stanza.replace("DISABLED", "")
 }
 
-fn disabled(stanza: &str) -> String {
+pub fn disabled(stanza: &str) -> String {
     stanza.replace("DISABLED", "disabled = \"true\"")
 }
 
 /// Two recovery key shares, and something to read back.
-async fn fill(lessor: &mut Lessor) -> Vec<String> {
+pub async fn fill(lessor: &mut Lessor) -> Vec<String> {
     let made = lessor.write("sys/init", json!({ "recovery_shares": 2, "recovery_threshold": 2 })).await;
     assert_eq!(made["keys"], json!([]));
     lessor.token = made["root_token"].as_str().unwrap().to_owned();
@@ -24,11 +24,11 @@ async fn fill(lessor: &mut Lessor) -> Vec<String> {
     keys(&made, "recovery_keys_base64")
 }
 
-fn keys(made: &Value, name: &str) -> Vec<String> {
+pub fn keys(made: &Value, name: &str) -> Vec<String> {
     made[name].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect()
 }
 
-async fn opened(lessor: &Lessor, within: Duration) -> Value {
+pub async fn opened(lessor: &Lessor, within: Duration) -> Value {
     let end = Instant::now() + within;
     loop {
         let status = lessor.read("sys/seal-status").await;
@@ -41,7 +41,7 @@ async fn opened(lessor: &Lessor, within: Duration) -> Value {
 }
 
 /// Initialised, killed and started again, it opens without anybody's help, and says how.
-async fn opens_by_itself(mut lessor: Lessor, kind: &str) -> (Lessor, Vec<String>) {
+pub async fn opens_by_itself(mut lessor: Lessor, kind: &str) -> (Lessor, Vec<String>) {
     let shares = fill(&mut lessor).await;
     let lessor = lessor.kill_and_restart().await;
     let status = opened(&lessor, Duration::from_secs(20)).await;
@@ -51,7 +51,7 @@ async fn opens_by_itself(mut lessor: Lessor, kind: &str) -> (Lessor, Vec<String>
     (lessor, shares)
 }
 
-async fn migrate(lessor: &Lessor, shares: &[String]) {
+pub async fn migrate(lessor: &Lessor, shares: &[String]) {
     let plain = Request::put("sys/unseal", json!({ "key": shares[0] }));
     assert!(lessor.refused(plain).await.1.contains("seal migration is pending"));
     assert_eq!(lessor.read("sys/seal-status").await["migration"], true);

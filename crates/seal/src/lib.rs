@@ -1,10 +1,16 @@
-//! Seals that are kept by somebody else: another server's transit engine, AWS's KMS, an HSM. Each is a
+//! Seals that are kept by somebody else: another server's transit engine, the KMS of AWS, Azure or
+//! Google, an HSM. Each is a
 //! [`lessor_core::seal::Seal`]; core knows none of them by name.
 mod awskms;
+mod azurekeyvault;
+mod gcpckms;
 mod pkcs11;
+mod rest;
 mod transit;
 
 pub use awskms::{AwsKmsSeal, AwsKmsSettings};
+pub use azurekeyvault::{AzureKeyVaultSeal, AzureKeyVaultSettings};
+pub use gcpckms::{GcpCkmsSeal, GcpCkmsSettings};
 pub use pkcs11::{Mechanism, OaepHash, Pkcs11Seal, Pkcs11Settings};
 pub use transit::{TransitSeal, TransitSettings};
 

@@ -2,6 +2,7 @@
 //! knows (RFC 7523), and checks requests and its own answers against Google's published description.
 use super::signer::{Signer, now};
 use super::stand_in::{Asked, StandIn};
+use crate::targets::ckms::CloudKms;
 use crate::targets::discovery::Discovery;
 use crate::targets::tool;
 use base64::Engine;
@@ -87,6 +88,7 @@ pub struct World {
     /// Who is in the group `web`, on its second page.
     pub members: Vec<String>,
     pub down: bool,
+    pub kms: CloudKms,
     google_keys: Value,
     tokens: Vec<String>,
     wrong: Vec<String>,
@@ -205,7 +207,16 @@ fn answer(world: &mut World, discovery: &Discovery, asked: &Asked) -> (u16, Valu
         }
     };
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-    let Some(found) = shown(world, id, path, query) else { return error(404, "NOT_FOUND") };
+    let found = match id.starts_with("cloudkms.") {
+        true => match world.kms.answer(id, path, &asked.json()) {
+            Ok(found) => found,
+            Err((code, status)) => return error(code, status),
+        },
+        false => match shown(world, id, path, query) {
+            Some(found) => found,
+            None => return error(404, "NOT_FOUND"),
+        },
+    };
     if let Err(wrong) = discovery.check_answer(id, &found) {
         world.wrong.push(format!("the stand-in itself: {wrong}"));
     }
@@ -226,13 +237,14 @@ impl Google {
             machine,
             members: vec![link],
             down: false,
+            kms: CloudKms::default(),
             google_keys: Signer::published(&[&signer]),
             tokens: Vec::new(),
             wrong: Vec::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let seen = Arc::clone(&world);
-        let discovery = Discovery::load(&["iam.v1", "cloudresourcemanager.v1", "compute.v1"]);
+        let discovery = Discovery::load(&["iam.v1", "cloudresourcemanager.v1", "compute.v1", "cloudkms.v1"]);
         let stand_in = StandIn::start(move |asked| answer(&mut seen.lock().unwrap(), &discovery, asked));
         Self { stand_in, signer, world }
     }

@@ -2,6 +2,7 @@
 //! machines, and the Resource Manager. Microsoft's own Python libraries are its other client.
 use super::signer::{Signer, now};
 use super::stand_in::{Asked, StandIn};
+use crate::targets::keyvault::KeyVault;
 use crate::targets::tool;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex};
 
 pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub const SUBSCRIPTION: &str = "99999999-2222-3333-4444-555555555555";
+/// Domain of key vaults.
+pub const VAULTS: &str = "vault.azure.net";
 /// Whom tokens are made for.
 pub const RESOURCE: &str = "api://lessor";
 /// Object ids of an application and of a machine's identity.
@@ -26,8 +29,10 @@ pub struct World {
     /// Statuses of the next answers of the Resource Manager.
     pub trouble: Vec<u16>,
     pub down: bool,
+    pub vault: KeyVault,
     keys: Value,
-    opaque: Vec<String>,
+    /// Tokens for other services, with the services.
+    opaque: Vec<(String, String)>,
 }
 
 pub struct Azure {
@@ -81,7 +86,7 @@ fn grant(world: &mut World, signer: &Signer, asked: &Asked) -> (u16, Value) {
     } else {
         // What other services take is nobody else's business.
         let token = hex::encode(rand::random::<[u8; 16]>());
-        world.opaque.push(token.clone());
+        world.opaque.push((token.clone(), resource.to_owned()));
         token
     };
     (200, json!({ "token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": token }))
@@ -129,14 +134,21 @@ fn answer(world: &mut World, signer: &Signer, asked: &Asked) -> (u16, Value) {
         });
         return (200, answer);
     }
+    let token = asked.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
+    if path.starts_with("/keys/") {
+        let known = (token.to_owned(), format!("https://{VAULTS}"));
+        if !world.opaque.contains(&known) {
+            return (401, json!({ "error": { "code": "Unauthorized", "message": "x" } }));
+        }
+        return world.vault.answer(asked, path, query);
+    }
     if !path.starts_with("/subscriptions/") || asked.method != "GET" {
         return (404, json!({ "error": "not_found" }));
     }
     if !world.trouble.is_empty() {
         return (world.trouble.remove(0), json!({ "error": { "code": "Trouble", "message": "x" } }));
     }
-    let token = asked.header("authorization").strip_prefix("Bearer ").unwrap_or_default();
-    if !world.opaque.iter().any(|known| known == token) {
+    if !world.opaque.iter().any(|(known, service)| known == token && service != &format!("https://{VAULTS}")) {
         return (401, json!({ "error": { "code": "InvalidAuthenticationToken", "message": "x" } }));
     }
     resource(world, path, query)

@@ -8,6 +8,8 @@ pub struct Signer {
     id: String,
     algorithm: Algorithm,
     key: EncodingKey,
+    /// The private key in PEM.
+    pub private: String,
     /// The public key in PEM.
     pub public: String,
 }
@@ -29,12 +31,24 @@ impl Signer {
     pub fn rsa(id: &str) -> Self {
         let private = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "");
         let key = EncodingKey::from_rsa_pem(private.as_bytes()).unwrap();
-        Self { id: id.into(), algorithm: Algorithm::RS256, key, public: openssl(&["pkey", "-pubout"], &private) }
+        Self {
+            id: id.into(),
+            algorithm: Algorithm::RS256,
+            key,
+            public: openssl(&["pkey", "-pubout"], &private),
+            private,
+        }
     }
     pub fn ec(id: &str) -> Self {
         let private = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "");
         let key = EncodingKey::from_ec_pem(private.as_bytes()).unwrap();
-        Self { id: id.into(), algorithm: Algorithm::ES256, key, public: openssl(&["pkey", "-pubout"], &private) }
+        Self {
+            id: id.into(),
+            algorithm: Algorithm::ES256,
+            key,
+            public: openssl(&["pkey", "-pubout"], &private),
+            private,
+        }
     }
     fn header(&self, algorithm: Algorithm) -> Header {
         Header { kid: Some(self.id.clone()), ..Header::new(algorithm) }

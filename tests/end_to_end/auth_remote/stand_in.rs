@@ -1,4 +1,5 @@
 //! An HTTP server that answers as a test tells it to, and remembers what it was asked.
+use super::microsoft::{TENANT, VAULTS};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -60,14 +61,26 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     Some(asked)
 }
 
+/// What a client that shows no token is told about where to get one.
+fn challenge(request: &Asked, status: u16) -> String {
+    let host = request.header("host");
+    match status {
+        401 => format!(
+            "WWW-Authenticate: Bearer authorization=\"https://{host}/{TENANT}\", resource=\"https://{VAULTS}\"\r\n"
+        ),
+        _ => String::new(),
+    }
+}
+
 fn serve(mut stream: impl Read + Write, answer: &Answer, log: &Log) {
     let Some(request) = read(&mut stream) else { return };
     let (status, body) = answer(&request);
+    let challenge = challenge(&request, status);
     log.lock().unwrap().push(request);
     let body = body.to_string();
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n{challenge}\r\n"
     );
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
     let _ = stream.flush();

@@ -1,9 +1,11 @@
 //! Real platforms, each started privately for one test.
 pub mod aws;
 pub mod bao;
+pub mod ckms;
 pub mod directory;
 pub mod discovery;
 pub mod gpg;
+pub mod keyvault;
 pub mod kms;
 pub mod kubernetes;
 pub mod names;

@@ -5,13 +5,14 @@
 use super::Fault;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lessor_client::{PemSource, TlsSettings};
+use lessor_cloud_access::azure::{Application, Cloud, Proof};
 use lessor_core::barrier::Key;
 use lessor_core::seal::{SealKind, Seals, StaticSeal, Watch};
 use lessor_engine::{Secret, duration};
 use lessor_hcl::{Block, Body};
 use lessor_seal::{
-    AwsKmsSeal, AwsKmsSettings, Mechanism, OaepHash, Pkcs11Seal, Pkcs11Settings, SettingError, TransitSeal,
-    TransitSettings,
+    AwsKmsSeal, AwsKmsSettings, AzureKeyVaultSeal, AzureKeyVaultSettings, GcpCkmsSeal, GcpCkmsSettings, Mechanism,
+    OaepHash, Pkcs11Seal, Pkcs11Settings, SettingError, TransitSeal, TransitSettings,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ enum Choice {
     Static { current: Key, previous: Option<Key> },
     Transit(Box<TransitSettings>),
     AwsKms(AwsKmsSettings),
+    AzureKeyVault(Box<AzureKeyVaultSettings>),
+    GcpCkms(Box<GcpCkmsSettings>),
     Pkcs11(Pkcs11Settings),
 }
 
@@ -45,6 +48,8 @@ impl SealSetup {
             Some(Choice::Static { .. }) => "static",
             Some(Choice::Transit(_)) => "transit",
             Some(Choice::AwsKms(_)) => "awskms",
+            Some(Choice::AzureKeyVault(_)) => "azurekeyvault",
+            Some(Choice::GcpCkms(_)) => "gcpckms",
             Some(Choice::Pkcs11(_)) => "pkcs11",
         }
     }
@@ -96,6 +101,10 @@ impl Choice {
             }
             Self::Transit(settings) => SealKind::Auto(Arc::new(TransitSeal::new(settings.as_ref().clone())?)),
             Self::AwsKms(settings) => SealKind::Auto(Arc::new(AwsKmsSeal::new(settings.clone()))),
+            Self::AzureKeyVault(settings) => {
+                SealKind::Auto(Arc::new(AzureKeyVaultSeal::new(settings.as_ref().clone())?))
+            }
+            Self::GcpCkms(settings) => SealKind::Auto(Arc::new(GcpCkmsSeal::new(settings.as_ref().clone())?)),
             Self::Pkcs11(settings) => SealKind::Auto(Arc::new(Pkcs11Seal::new(settings.clone()))),
         })
     }
@@ -108,8 +117,12 @@ fn choice(kind: &str, body: &Body, environment: Environment<'_>) -> Result<Choic
         "static" => stanza.static_seal(),
         "transit" => stanza.transit(),
         "awskms" => stanza.awskms(),
+        "azurekeyvault" => stanza.azurekeyvault(),
+        "gcpckms" => stanza.gcpckms(),
         "pkcs11" => stanza.pkcs11(),
-        other => Err(Fault::Value(format!("unknown seal type {other}: use shamir, static, transit, awskms or pkcs11"))),
+        other => Err(Fault::Value(format!(
+            "unknown seal type {other}: use shamir, static, transit, awskms, azurekeyvault, gcpckms or pkcs11"
+        ))),
     }
 }
 
@@ -229,6 +242,55 @@ impl Stanza<'_> {
         }))
     }
 
+    fn azurekeyvault(&self) -> Result<Choice, Fault> {
+        let shared = |name: &str, variable: &str| Ok::<_, Fault>(self.shared(name, &[variable])?.unwrap_or_default());
+        let environment = shared("environment", "AZURE_ENVIRONMENT")?;
+        let cloud = Cloud::find(&environment)
+            .ok_or_else(|| self.wrong("environment", &format!("{environment:?} is unknown, use {}", Cloud::names())))?;
+        let resource = self.shared("resource", &["AZURE_AD_RESOURCE"])?.unwrap_or_else(|| cloud.vaults.to_owned());
+        let resource = resource.trim_start_matches("https://").trim_end_matches('/').to_owned();
+        let (tenant, client) = (shared("tenant_id", "AZURE_TENANT_ID")?, shared("client_id", "AZURE_CLIENT_ID")?);
+        let proof = match self.shared("client_secret", &["AZURE_CLIENT_SECRET"])? {
+            Some(_) if tenant.is_empty() || client.is_empty() => {
+                return Err(self.wrong("client_secret", "it needs tenant_id and client_id"));
+            }
+            Some(secret) => Proof::Secret(Secret::new(secret)),
+            None => Proof::Surroundings,
+        };
+        let vault_name = self.own("vault_name", &["VAULT_AZUREKEYVAULT_VAULT_NAME"])?;
+        let vault_name = self.needed("vault_name", vault_name)?;
+        // It becomes part of an address.
+        if !vault_name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(self.wrong("vault_name", "it has letters, digits and dashes only"));
+        }
+        let vault = self.shared("endpoint", &[])?.unwrap_or_else(|| format!("https://{vault_name}.{resource}"));
+        let directory = self.shared("active_directory_endpoint", &["AZURE_AUTHORITY_HOST"])?;
+        Ok(Choice::AzureKeyVault(Box::new(AzureKeyVaultSettings {
+            vault,
+            key_name: self.needed("key_name", self.own("key_name", &["VAULT_AZUREKEYVAULT_KEY_NAME"])?)?,
+            application: Application {
+                directory: directory.unwrap_or_else(|| cloud.directory.to_owned()),
+                tenant,
+                client,
+                proof,
+                resource: format!("https://{resource}"),
+            },
+        })))
+    }
+
+    fn gcpckms(&self) -> Result<Choice, Fault> {
+        let own = |name: &str, variable: &str| self.needed(name, self.own(name, &[variable])?);
+        let shared = |name: &str, variable: &str| self.needed(name, self.shared(name, &[variable])?);
+        Ok(Choice::GcpCkms(Box::new(GcpCkmsSettings {
+            credentials: self.shared("credentials", &["GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS"])?,
+            project: shared("project", "GOOGLE_PROJECT")?,
+            region: shared("region", "GOOGLE_REGION")?,
+            key_ring: own("key_ring", "VAULT_GCPCKMS_SEAL_KEY_RING")?,
+            crypto_key: own("crypto_key", "VAULT_GCPCKMS_SEAL_CRYPTO_KEY")?,
+            endpoint: self.shared("endpoint", &[])?,
+        })))
+    }
+
     /// A setting of the HSM, by the names of Vault Enterprise and of OpenBao.
     fn hsm(&self, name: &str) -> Result<Option<String>, Fault> {
         let suffix = name.to_uppercase();
@@ -304,6 +366,43 @@ mod tests {
         setup.merge(&body.blocks("seal", 1).unwrap(), &environment).map_err(text)?;
         setup.fill(&environment).map_err(text)?;
         Ok(setup)
+    }
+
+    #[test]
+    fn keys_of_azure_and_google_are_named_by_the_file_and_the_environment() {
+        let azure =
+            "seal \"azurekeyvault\" { vault_name = \"v\" key_name = \"k\" environment = \"AZUREUSGOVERNMENTCLOUD\" }";
+        let setup = load(azure, &[("VAULT_AZUREKEYVAULT_KEY_NAME", "wins"), ("AZURE_TENANT_ID", "t")]).unwrap();
+        let Some(Choice::AzureKeyVault(settings)) = &setup.current else { panic!() };
+        assert_eq!(
+            (settings.vault.as_str(), settings.key_name.as_str()),
+            ("https://v.vault.usgovcloudapi.net", "wins")
+        );
+        assert_eq!(settings.application.resource, "https://vault.usgovcloudapi.net");
+        assert_eq!(settings.application.directory, "https://login.microsoftonline.us");
+        let SealKind::Auto(seal) = setup.build().unwrap().current else { panic!() };
+        assert_eq!((setup.word(), seal.kind()), ("azurekeyvault", "azurekeyvault"));
+        let variables = [
+            ("VAULT_SEAL_TYPE", "gcpckms"),
+            ("GOOGLE_PROJECT", "p"),
+            ("GOOGLE_REGION", "global"),
+            ("VAULT_GCPCKMS_SEAL_KEY_RING", "r"),
+            ("VAULT_GCPCKMS_SEAL_CRYPTO_KEY", "c"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/f"),
+        ];
+        let setup = load("", &variables).unwrap();
+        let Some(Choice::GcpCkms(settings)) = &setup.current else { panic!() };
+        assert_eq!((settings.key_ring.as_str(), settings.credentials.as_deref()), ("r", Some("/f")));
+        for (text, reason) in [
+            ("seal \"azurekeyvault\" { key_name = \"k\" }", "'vault_name' must be set"),
+            ("seal \"azurekeyvault\" { key_name = \"k\" vault_name = \"a.b/c\" }", "letters, digits and dashes"),
+            ("seal \"azurekeyvault\" { key_name = \"k\" vault_name = \"v\" environment = \"x\" }", "is unknown"),
+            ("seal \"azurekeyvault\" { key_name = \"k\" vault_name = \"v\" client_secret = \"s\" }", "needs tenant_id"),
+            ("seal \"gcpckms\" { project = \"p\" region = \"r\" key_ring = \"k\" }", "'crypto_key' must be set"),
+        ] {
+            let error = load(text, &[]).err().unwrap();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     const STATIC: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
