@@ -75,3 +75,5 @@ python pika-1 python 'pika==1.*'
 python google-2 python 'google-auth==2.*' 'google-api-python-client==2.*' requests
 python azure-1 python 'azure-identity==1.*' 'azure-keyvault-keys==4.*' \
     'azure-mgmt-compute==39.*' 'azure-mgmt-resource==26.*'
+# An open KMIP server.
+python pykmip-0.11 pykmip-server 'pykmip==0.11.*' 'cryptography<51' 'sqlalchemy<3'

@@ -29,6 +29,7 @@ mod seal_clouds;
 mod seal_command_lines;
 mod seal_holders;
 mod seal_keepers;
+mod seal_kmip;
 mod secrecy;
 mod ssh;
 mod ssh_command;

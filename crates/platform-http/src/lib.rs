@@ -145,6 +145,18 @@ pub fn tls(ca_pem: &str) -> Result<rustls::ClientConfig, Error> {
 /// # Errors
 /// [`Error::Ca`] when there is no certificate in it, [`Error::Tls`] when certificate and key are not of each other.
 pub fn tls_with_identity(ca_pem: &str, identity: Option<(&str, &str)>) -> Result<rustls::ClientConfig, Error> {
+    tls_of(rustls::crypto::aws_lc_rs::default_provider(), ca_pem, identity)
+}
+
+/// The same with the cipher suites of a provider.
+///
+/// # Errors
+/// As [`tls_with_identity`].
+pub fn tls_of(
+    provider: rustls::crypto::CryptoProvider,
+    ca_pem: &str,
+    identity: Option<(&str, &str)>,
+) -> Result<rustls::ClientConfig, Error> {
     let mut roots = rustls::RootCertStore::empty();
     if ca_pem.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -156,8 +168,7 @@ pub fn tls_with_identity(ca_pem: &str, identity: Option<(&str, &str)>) -> Result
             return Err(Error::Ca);
         }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots);
     let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();

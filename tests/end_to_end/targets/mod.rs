@@ -6,6 +6,7 @@ pub mod directory;
 pub mod discovery;
 pub mod gpg;
 pub mod keyvault;
+pub mod kmip;
 pub mod kms;
 pub mod kubernetes;
 pub mod names;

@@ -11,8 +11,9 @@ use lessor_core::seal::{SealKind, Seals, StaticSeal, Watch};
 use lessor_engine::{Secret, duration};
 use lessor_hcl::{Block, Body};
 use lessor_seal::{
-    AwsKmsSeal, AwsKmsSettings, AzureKeyVaultSeal, AzureKeyVaultSettings, GcpCkmsSeal, GcpCkmsSettings, Mechanism,
-    OaepHash, Pkcs11Seal, Pkcs11Settings, SettingError, TransitSeal, TransitSettings,
+    AwsKmsSeal, AwsKmsSettings, AzureKeyVaultSeal, AzureKeyVaultSettings, GcpCkmsSeal, GcpCkmsSettings, KmipAlgorithm,
+    KmipHash, KmipSeal, KmipSettings, Mechanism, OaepHash, Pkcs11Seal, Pkcs11Settings, SettingError, TransitSeal,
+    TransitSettings,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ enum Choice {
     AwsKms(AwsKmsSettings),
     AzureKeyVault(Box<AzureKeyVaultSettings>),
     GcpCkms(Box<GcpCkmsSettings>),
+    Kmip(Box<KmipSettings>),
     Pkcs11(Pkcs11Settings),
 }
 
@@ -50,6 +52,7 @@ impl SealSetup {
             Some(Choice::AwsKms(_)) => "awskms",
             Some(Choice::AzureKeyVault(_)) => "azurekeyvault",
             Some(Choice::GcpCkms(_)) => "gcpckms",
+            Some(Choice::Kmip(_)) => "kmip",
             Some(Choice::Pkcs11(_)) => "pkcs11",
         }
     }
@@ -83,9 +86,10 @@ impl SealSetup {
         }
         Ok(())
     }
-    /// Without a stanza, `VAULT_SEAL_TYPE` says which seal it is.
+    /// Without a stanza, `VAULT_SEAL_TYPE` (or OpenBao's `BAO_SEAL_TYPE`) says which seal it is.
     pub(super) fn fill(&mut self, environment: Environment<'_>) -> Result<(), Fault> {
-        if let (None, Some(kind)) = (&self.current, set(environment, "VAULT_SEAL_TYPE")) {
+        let kind = set(environment, "VAULT_SEAL_TYPE").or_else(|| set(environment, "BAO_SEAL_TYPE"));
+        if let (None, Some(kind)) = (&self.current, kind) {
             self.current = Some(choice(&kind, &Body::default(), environment)?);
         }
         Ok(())
@@ -105,6 +109,7 @@ impl Choice {
                 SealKind::Auto(Arc::new(AzureKeyVaultSeal::new(settings.as_ref().clone())?))
             }
             Self::GcpCkms(settings) => SealKind::Auto(Arc::new(GcpCkmsSeal::new(settings.as_ref().clone())?)),
+            Self::Kmip(settings) => SealKind::Auto(Arc::new(KmipSeal::new(settings.as_ref().clone())?)),
             Self::Pkcs11(settings) => SealKind::Auto(Arc::new(Pkcs11Seal::new(settings.clone()))),
         })
     }
@@ -119,11 +124,16 @@ fn choice(kind: &str, body: &Body, environment: Environment<'_>) -> Result<Choic
         "awskms" => stanza.awskms(),
         "azurekeyvault" => stanza.azurekeyvault(),
         "gcpckms" => stanza.gcpckms(),
+        "kmip" => stanza.kmip(),
         "pkcs11" => stanza.pkcs11(),
-        other => Err(Fault::Value(format!(
-            "unknown seal type {other}: use shamir, static, transit, awskms, azurekeyvault, gcpckms or pkcs11"
-        ))),
+        other => Err(unknown(other)),
     }
+}
+
+fn unknown(kind: &str) -> Fault {
+    Fault::Value(format!(
+        "unknown seal type {kind}: use shamir, static, transit, awskms, azurekeyvault, gcpckms, kmip or pkcs11"
+    ))
 }
 
 fn set(environment: Environment<'_>, name: &str) -> Option<String> {
@@ -291,6 +301,44 @@ impl Stanza<'_> {
         })))
     }
 
+    fn kmip(&self) -> Result<Choice, Fault> {
+        let own = |name: &str| self.own(name, &[format!("BAO_KMIP_{}", name.to_uppercase()).as_str()]);
+        let needed = |name: &str| self.needed(name, own(name)?);
+        let timeout = match self.body.int("timeout") {
+            Ok(Some(seconds)) => Some(seconds.to_string()),
+            _ => own("timeout")?,
+        };
+        let timeout = timeout.map(|text| {
+            let parsed = duration::parse(&text).ok().filter(|time| !time.is_zero());
+            parsed.ok_or_else(|| self.wrong("timeout", "it is no number of seconds above 0"))
+        });
+        let algorithm = match own("encrypt_alg")?.as_deref() {
+            None | Some("AES_GCM") => KmipAlgorithm::AesGcm,
+            Some("RSA_OAEP_SHA256") => KmipAlgorithm::RsaOaep(KmipHash::Sha256),
+            Some("RSA_OAEP_SHA384") => KmipAlgorithm::RsaOaep(KmipHash::Sha384),
+            Some("RSA_OAEP_SHA512") => KmipAlgorithm::RsaOaep(KmipHash::Sha512),
+            Some(_) => {
+                return Err(
+                    self.wrong("encrypt_alg", "use AES_GCM, RSA_OAEP_SHA256, RSA_OAEP_SHA384 or RSA_OAEP_SHA512")
+                );
+            }
+        };
+        let key = self.own("kms_key_id", &["BAO_KMIP_WRAPPER_KEY_ID", "VAULT_KMIP_SEAL_KEY_ID"])?;
+        let ciphers = own("tls12_ciphers")?.unwrap_or_default();
+        let ciphers = ciphers.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Ok(Choice::Kmip(Box::new(KmipSettings {
+            endpoint: needed("endpoint")?,
+            kms_key_id: self.needed("kms_key_id", key)?,
+            client_cert: needed("client_cert")?.into(),
+            client_key: needed("client_key")?.into(),
+            ca_cert: own("ca_cert")?.map(Into::into),
+            server_name: own("server_name")?,
+            timeout: timeout.transpose()?.unwrap_or(Duration::from_secs(10)),
+            algorithm,
+            tls12_ciphers: ciphers.map(str::to_owned).collect(),
+        })))
+    }
+
     /// A setting of the HSM, by the names of Vault Enterprise and of OpenBao.
     fn hsm(&self, name: &str) -> Result<Option<String>, Fault> {
         let suffix = name.to_uppercase();
@@ -401,6 +449,47 @@ mod tests {
             ("seal \"gcpckms\" { project = \"p\" region = \"r\" key_ring = \"k\" }", "'crypto_key' must be set"),
         ] {
             let error = load(text, &[]).err().unwrap();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_on_a_kmip_server_is_named_by_openbaos_keys_and_variables() {
+        let stanza = |more: &str| {
+            format!(
+                "seal \"kmip\" {{ endpoint = \"h:1\" kms_key_id = \"7\" client_cert = \"c\" client_key = \"k\" {more} }}"
+            )
+        };
+        let kmip = |setup: &SealSetup| match &setup.current {
+            Some(Choice::Kmip(settings)) => settings.as_ref().clone(),
+            _ => panic!(),
+        };
+        let plain = kmip(&load(&stanza(""), &[]).unwrap());
+        assert_eq!((plain.timeout, plain.algorithm), (Duration::from_secs(10), KmipAlgorithm::AesGcm));
+        let text = stanza("timeout = 3\n encrypt_alg = \"RSA_OAEP_SHA512\" server_name = \"n\"");
+        let set = kmip(&load(&text, &[("BAO_KMIP_ENDPOINT", "wins:2"), ("BAO_KMIP_CA_CERT", "ca")]).unwrap());
+        assert_eq!((set.endpoint.as_str(), set.timeout), ("wins:2", Duration::from_secs(3)));
+        assert_eq!(set.algorithm, KmipAlgorithm::RsaOaep(KmipHash::Sha512));
+        assert_eq!((set.ca_cert, set.server_name.as_deref()), (Some("ca".into()), Some("n")));
+        let variables = [
+            ("BAO_SEAL_TYPE", "kmip"),
+            ("BAO_KMIP_ENDPOINT", "h:1"),
+            ("BAO_KMIP_WRAPPER_KEY_ID", "8"),
+            ("BAO_KMIP_CLIENT_CERT", "c"),
+            ("BAO_KMIP_CLIENT_KEY", "k"),
+            ("BAO_KMIP_TIMEOUT", "20"),
+            ("BAO_KMIP_TLS12_CIPHERS", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+        ];
+        let setup = load("", &variables).unwrap();
+        let settings = kmip(&setup);
+        assert_eq!((settings.kms_key_id.as_str(), settings.timeout), ("8", Duration::from_secs(20)));
+        assert!(setup.word() == "kmip" && setup.build().is_ok());
+        for (text, reason) in [
+            ("seal \"kmip\" { endpoint = \"h:1\" }".to_owned(), "'kms_key_id' must be set"),
+            (stanza("encrypt_alg = \"AES_CBC\""), "use AES_GCM"),
+            (stanza("timeout = 0"), "no number of seconds above 0"),
+        ] {
+            let error = load(&text, &[]).err().unwrap();
             assert!(error.contains(reason), "{error}");
         }
     }
