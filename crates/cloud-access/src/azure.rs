@@ -1,6 +1,7 @@
 //! Azure: an application's secret or statement, or whatever the surroundings offer, in the order of Azure's own
 //! libraries (<https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains>): variables with a
-//! secret, a workload identity's token file, the identity of an App Service, the identity of the machine.
+//! secret or certificate, a workload identity's token file, the identity of an App Service, the identity of the machine.
+use crate::certificate::statement;
 use crate::kept::{Granted, Kept};
 use crate::{Error, Surroundings, read};
 use lessor_engine::{Secret, Timestamp};
@@ -148,6 +149,10 @@ fn scope(resource: &str) -> String {
     format!("{}/.default", resource.trim_end_matches('/'))
 }
 
+fn token_address(app: &Application) -> String {
+    format!("{}/{}/oauth2/v2.0/token", app.directory.trim_end_matches('/'), app.tenant)
+}
+
 fn form(app: &Application) -> Vec<u8> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials").append_pair("client_id", &app.client);
@@ -164,7 +169,7 @@ fn form(app: &Application) -> Vec<u8> {
 
 /// Credentials of a client (RFC 6749, section 4.4), with a secret or a statement (RFC 7523, section 2.2).
 async fn by_credentials(http: &Http, app: &Application, now: Timestamp) -> Result<Granted, Error> {
-    let url = format!("{}/{}/oauth2/v2.0/token", app.directory.trim_end_matches('/'), app.tenant);
+    let url = token_address(app);
     granted(http, Ask::post(&url, "application/x-www-form-urlencoded", form(app)), now).await
 }
 
@@ -200,18 +205,25 @@ async fn by_identity(http: &Http, own: &Surroundings, app: &Application, now: Ti
 async fn by_surroundings(http: &Http, own: &Surroundings, app: &Application, now: Timestamp) -> Result<Granted, Error> {
     let or = |given: &str, name: &str| Some(given.to_owned()).filter(|text| !text.is_empty()).or_else(|| own.get(name));
     let who = or(&app.tenant, "AZURE_TENANT_ID").zip(or(&app.client, "AZURE_CLIENT_ID"));
-    let secret = own.get("AZURE_CLIENT_SECRET").map(|secret| Proof::Secret(Secret::new(secret)));
     if let Some((tenant, client)) = who {
-        let file = own.get("AZURE_FEDERATED_TOKEN_FILE");
-        let proof = match (secret, file) {
-            (Some(secret), _) => Some(secret),
+        let directory = own.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| app.directory.clone());
+        let named = Application { directory, tenant, client, ..app.clone() };
+        let [secret, certificate, file] =
+            ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"]
+                .map(|name| own.get(name));
+        let proof = if let Some(secret) = secret {
+            Some(Proof::Secret(Secret::new(secret)))
+        } else if let Some(path) = certificate {
+            let text = statement(&path, &token_address(&named), &named.client, now.as_second()).await?;
+            Some(Proof::Statement { by: path, text })
+        } else if let Some(path) = file {
             // The cluster writes it anew every hour.
-            (None, Some(path)) => Some(Proof::Statement { text: read(&path).await?, by: path }),
-            (None, None) => None,
+            Some(Proof::Statement { text: read(&path).await?, by: path })
+        } else {
+            None
         };
         if let Some(proof) = proof {
-            let directory = own.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| app.directory.clone());
-            return by_credentials(http, &Application { directory, tenant, client, proof, ..app.clone() }, now).await;
+            return by_credentials(http, &Application { proof, ..named }, now).await;
         }
     }
     by_identity(http, own, app, now).await

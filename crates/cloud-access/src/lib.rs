@@ -2,6 +2,7 @@
 //! get them, and kept until shortly before their end ([`Kept`]); and answers that clouds publish for everybody, such as
 //! keys, kept as long as they say ([`Published`]).
 pub mod azure;
+mod certificate;
 pub mod google;
 mod kept;
 mod published;

@@ -46,7 +46,7 @@ impl<T> Published<T> {
         suits: impl Fn(&T) -> bool,
         fetch: impl Future<Output = Result<(T, Option<Duration>), E>>,
     ) -> Result<Arc<T>, E> {
-        // Held while fetching: those who come meanwhile want the same answer.
+        // Held while there is nothing good: those who come meanwhile want the same answer.
         let mut held = self.0.lock().await;
         let known = held.as_mut().filter(|held| held.from == from);
         if let Some(known) = known {
@@ -55,11 +55,13 @@ impl<T> Published<T> {
                 return Ok(Arc::clone(&known.value));
             }
             if now < known.until {
-                // Still good, though it does not suit: nobody who knows a made-up key's name may take it from others.
+                // Still good, though it does not suit. Whoever it suits does not wait: a made-up key's name is no way to
+                // hold up others while the platform is slow.
                 known.asked = now;
                 let value = Arc::clone(&known.value);
+                drop(held);
                 let Ok(fetched) = fetch.await else { return Ok(value) };
-                return Ok(keep(&mut held, from, now, fetched));
+                return Ok(keep(&mut *self.0.lock().await, from, now, fetched));
             }
         }
         let fetched = fetch.await?;
@@ -127,6 +129,19 @@ mod tests {
         }
         assert_eq!(source.at(11, false).await, Ok(2));
         assert_eq!(source.at(12, false).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn whom_it_suits_does_not_wait_for_a_strangers_fetch() {
+        let source = Source::new(Some(1000));
+        assert_eq!(source.at(0, true).await, Ok(1));
+        let now = Timestamp::from_second(1_000_020).unwrap();
+        let slow = source.published.get("x", now, |_| false, std::future::pending::<Result<_, ()>>());
+        tokio::select! {
+            biased;
+            _ = slow => panic!("it never ends"),
+            found = source.at(20, true) => assert_eq!(found, Ok(1)),
+        }
     }
 
     #[tokio::test]

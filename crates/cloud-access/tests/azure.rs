@@ -109,6 +109,41 @@ async fn protocol_only_the_surroundings_are_asked_in_the_order_of_azures_librari
     assert!(matches!(token(&away, &nobody).await, Err(Error::Unavailable(_))));
 }
 
+/// Certificate and key in one file; the certificate's digest in base64url.
+fn certificate(directory: &std::path::Path) -> String {
+    let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 2 -subj /CN=x 2>/dev/null\n\
+                  cat c.pem k.pem > both.pem\n\
+                  openssl x509 -in c.pem -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=\\n'";
+    let made = std::process::Command::new("sh").args(["-c", script]).current_dir(directory).output().unwrap();
+    String::from_utf8(made.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn protocol_only_a_certificate_of_the_surroundings_signs_for_the_application() {
+    let (azure, directory) = (StandIn::start().await, tempfile::tempdir().unwrap());
+    azure.answer("/t/oauth2/v2.0/token", 200, json!({ "access_token": "one", "expires_in": 1000 }));
+    let digest = certificate(directory.path());
+    let token = async |file: &str| {
+        let path = directory.path().join(file);
+        let own = Surroundings::of(&[("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap())]);
+        let app = app(&azure.address, Proof::Surroundings);
+        Access::within(own).token(&http(), &app, at(0)).await.map(|token| token.expose().to_owned())
+    };
+    assert_eq!(token("both.pem").await.unwrap(), "one");
+    let said = azure.last().0.field("client_assertion");
+    let key = std::fs::read(directory.path().join("c.pem")).unwrap();
+    let key = jsonwebtoken::DecodingKey::from_rsa_pem(&key).unwrap();
+    let mut check = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::PS256);
+    check.set_audience(&[azure.url("/t/oauth2/v2.0/token")]);
+    check.validate_exp = false;
+    let said = jsonwebtoken::decode::<serde_json::Value>(said, &key, &check).unwrap();
+    assert_eq!(said.header.x5t_s256, Some(digest));
+    assert_eq!((&said.claims["iss"], &said.claims["sub"]), (&json!("c"), &json!("c")));
+    for (file, text) in [("c.pem", "no RSA key"), ("k.pem", "no certificate"), ("none.pem", "cannot be read")] {
+        assert!(matches!(token(file).await, Err(Error::Refused(why)) if why.contains(text)), "{file}");
+    }
+}
+
 #[test]
 fn a_cloud_is_found_in_any_case_of_letters() {
     assert_eq!(Cloud::find("AZUREPUBLICCLOUD"), Some(Cloud::default()));
