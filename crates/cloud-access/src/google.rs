@@ -280,9 +280,17 @@ async fn by_machine(http: &Http, own: &Surroundings, now: Timestamp) -> Result<G
     })
 }
 
+/// Some put the file's text where its path belongs; an error that quotes the path would quote the key.
+async fn by_path_or_text(http: &Http, given: &Secret, now: Timestamp) -> Result<Granted, Error> {
+    if given.expose().trim_start().starts_with('{') {
+        return by_file(http, given, now).await;
+    }
+    by_file(http, &read(given.expose()).await?, now).await
+}
+
 async fn by_default(http: &Http, own: &Surroundings, now: Timestamp) -> Result<Granted, Error> {
-    if let Some(path) = own.get("GOOGLE_APPLICATION_CREDENTIALS") {
-        return by_file(http, &read(&path).await?, now).await;
+    if let Some(given) = own.get("GOOGLE_APPLICATION_CREDENTIALS") {
+        return by_path_or_text(http, &Secret::new(given), now).await;
     }
     let folder = own.get("CLOUDSDK_CONFIG").or_else(|| own.get("HOME").map(|home| format!("{home}/.config/gcloud")));
     let path = folder.map(|folder| format!("{folder}/application_default_credentials.json"));
@@ -296,13 +304,18 @@ async fn by_default(http: &Http, own: &Surroundings, now: Timestamp) -> Result<G
 #[derive(Default)]
 pub struct Access {
     kept: Kept<Option<ServiceKey>>,
+    given: Option<Secret>,
     own: Surroundings,
 }
 
 impl Access {
     /// In other surroundings than this process's.
     pub fn within(own: Surroundings) -> Self {
-        Self { kept: Kept::default(), own }
+        Self { own, ..Self::default() }
+    }
+    /// With a file of credentials of any kind, by its path or its text.
+    pub fn with(credentials: Secret) -> Self {
+        Self { given: Some(credentials), ..Self::default() }
     }
     /// A token that Google takes now, of this key's account or of the default one.
     ///
@@ -310,9 +323,10 @@ impl Access {
     /// When Google refuses the credentials, or nobody answers.
     pub async fn token(&self, http: &Http, key: Option<&ServiceKey>, now: Timestamp) -> Result<Secret, Error> {
         let ask = async {
-            match key {
-                Some(key) => by_key(http, key, now).await,
-                None => by_default(http, &self.own, now).await,
+            match (key, &self.given) {
+                (Some(key), _) => by_key(http, key, now).await,
+                (None, Some(given)) => by_path_or_text(http, given, now).await,
+                (None, None) => by_default(http, &self.own, now).await,
             }
         };
         self.kept.get(key.cloned(), now, ask).await

@@ -51,6 +51,10 @@ async fn protocol_only_a_service_accounts_key_signs_for_a_token_that_is_kept() {
     assert_eq!((&claims.claims["iss"], &claims.claims["scope"]), (&file["client_email"], &json!(SCOPE)));
     assert_eq!(claims.claims["aud"], file["token_uri"]);
     assert_eq!(by_file(&file, &[]).await.unwrap(), "one");
+    let text = Access::with(Secret::new(file.to_string()));
+    assert_eq!(text.token(&http(), None, at(0)).await.unwrap().expose(), "one");
+    let broken = Access::with(Secret::new("{ \"private_key\": \"s3cret\""));
+    assert!(!broken.token(&http(), None, at(0)).await.err().unwrap().to_string().contains("s3cret"));
     google.answer("/token", 400, json!({ "error": "invalid_grant", "error_description": "Invalid JWT Signature." }));
     assert!(matches!(by_file(&file, &[]).await, Err(Error::Refused(text)) if text.contains("invalid_grant")));
 }

@@ -4,10 +4,9 @@ use crate::SettingError;
 use crate::rest::{Answered, Rest};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use lessor_cloud_access::Surroundings;
 use lessor_cloud_access::google::Access;
 use lessor_core::seal::{Seal, SealError, Unwrapped};
-use lessor_engine::{Clock, SystemClock};
+use lessor_engine::{Clock, Secret, SystemClock};
 use lessor_platform_http::Ask;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -15,8 +14,8 @@ use zeroize::Zeroizing;
 /// Which key, and who asks.
 #[derive(Clone)]
 pub struct GcpCkmsSettings {
-    /// File of credentials; without it Application Default Credentials are taken.
-    pub credentials: Option<String>,
+    /// Path of a file of credentials, or its text; without it Application Default Credentials are taken.
+    pub credentials: Option<Secret>,
     /// The project the key is in.
     pub project: String,
     /// Its location, such as `global`.
@@ -44,9 +43,8 @@ impl GcpCkmsSeal {
     pub fn new(settings: GcpCkmsSettings) -> Result<Self, SettingError> {
         let address = settings.endpoint.as_deref().unwrap_or("https://cloudkms.googleapis.com");
         let rest = Rest::new("gcpckms", address)?;
-        let own =
-            settings.credentials.as_deref().map(|path| Surroundings::of(&[("GOOGLE_APPLICATION_CREDENTIALS", path)]));
-        Ok(Self { settings, access: Access::within(own.unwrap_or_default()), rest })
+        let access = settings.credentials.clone().map_or_else(Access::default, Access::with);
+        Ok(Self { settings, access, rest })
     }
     async fn ask(&self, verb: &str, body: Value) -> Result<Value, SealError> {
         let of = &self.settings;

@@ -149,7 +149,6 @@ impl Seal for KmipSeal {
         let (nonce, encrypted) = unpack(wrapped).ok_or_else(not_ours)?;
         let (algorithm, key) = (self.settings.algorithm, &self.settings.kms_key_id);
         let work = async { self.connect().await?.decrypt(algorithm, key, nonce, &encrypted).await };
-        let plain = Zeroizing::new(self.within(work).await?);
-        Ok(Unwrapped { plain, stale: false })
+        Ok(Unwrapped { plain: self.within(work).await?, stale: false })
     }
 }

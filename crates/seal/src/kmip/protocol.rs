@@ -3,6 +3,7 @@
 use super::ttlv::{Item, tag};
 use lessor_core::seal::SealError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
 
 /// How it is encrypted (OpenBao's words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,8 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if length > LARGEST {
             return Err(away(&"the answer is too large"));
         }
-        let mut message = head.to_vec();
-        message.resize(head.len() + usize::try_from(length).unwrap_or_default(), 0);
+        let mut message = Zeroizing::new(vec![0; head.len() + usize::try_from(length).unwrap_or_default()]);
+        message[..head.len()].copy_from_slice(&head);
         self.stream.read_exact(&mut message[head.len()..]).await.map_err(|error| away(&error))?;
         let item = Item::decode(&message).filter(|item| item.tag == tag::RESPONSE_MESSAGE);
         item.ok_or_else(unreadable)
@@ -202,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         key: &str,
         nonce: &[u8],
         encrypted: &Encrypted,
-    ) -> Result<Vec<u8>, SealError> {
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let mut payload = vec![
             Item::text(tag::UNIQUE_IDENTIFIER, key),
             algorithm.parameters(self.minor),
@@ -215,6 +216,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             payload.push(Item::bytes(tag::AUTHENTICATED_TAG, &encrypted.tag));
         }
         let answer = self.ask(DECRYPT, payload).await?;
-        answer.get_bytes(tag::DATA).map(<[u8]>::to_vec).ok_or_else(unreadable)
+        answer.get_bytes(tag::DATA).map(|plain| Zeroizing::new(plain.to_vec())).ok_or_else(unreadable)
     }
 }

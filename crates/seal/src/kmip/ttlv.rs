@@ -1,5 +1,6 @@
 //! KMIP's encoding: tag, type, length, value, in blocks of eight bytes
 //! (<https://docs.oasis-open.org/kmip/spec/v1.4/os/kmip-spec-v1.4-os.html>, section 9.1).
+use zeroize::Zeroizing;
 
 /// What a field is, by its number in section 9.1.3.1.
 pub(super) mod tag {
@@ -46,9 +47,29 @@ pub(super) enum Value {
     Integer(i32),
     Enumeration(u32),
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes(Zeroizing<Vec<u8>>),
     /// Read and not looked at.
     Other,
+}
+
+impl Value {
+    /// Number of the type, and the bytes.
+    fn encode(&self) -> (u32, Zeroizing<Vec<u8>>) {
+        let (kind, bytes) = match self {
+            Self::Structure(items) => {
+                let items: Vec<_> = items.iter().map(Item::encode).collect();
+                let mut bytes = Vec::with_capacity(items.iter().map(|item| item.len()).sum());
+                items.iter().for_each(|item| bytes.extend_from_slice(item));
+                (1, bytes)
+            }
+            Self::Integer(number) => (2, number.to_be_bytes().to_vec()),
+            Self::Enumeration(number) => (5, number.to_be_bytes().to_vec()),
+            Self::Text(text) => (7, text.as_bytes().to_vec()),
+            Self::Bytes(bytes) => (8, bytes.to_vec()),
+            Self::Other => (2, vec![0; 4]),
+        };
+        (kind, Zeroizing::new(bytes))
+    }
 }
 
 /// One field.
@@ -75,7 +96,7 @@ impl Item {
         Self { tag, value: Value::Text(value.to_owned()) }
     }
     pub(super) fn bytes(tag: u32, value: &[u8]) -> Self {
-        Self { tag, value: Value::Bytes(value.to_vec()) }
+        Self { tag, value: Value::Bytes(Zeroizing::new(value.to_vec())) }
     }
     /// The fields of a structure with this tag.
     pub(super) fn all(&self, tag: u32) -> impl Iterator<Item = &Item> {
@@ -105,20 +126,17 @@ impl Item {
             _ => None,
         }
     }
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let (kind, value) = match &self.value {
-            Value::Structure(items) => (1, items.iter().flat_map(Item::encode).collect()),
-            Value::Integer(number) => (2, number.to_be_bytes().to_vec()),
-            Value::Enumeration(number) => (5, number.to_be_bytes().to_vec()),
-            Value::Text(text) => (7, text.as_bytes().to_vec()),
-            Value::Bytes(bytes) => (8, bytes.clone()),
-            Value::Other => (2, vec![0; 4]),
-        };
-        let mut encoded = (self.tag << 8 | kind).to_be_bytes().to_vec();
+    /// What is encoded may be a key.
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let (kind, value) = self.value.encode();
+        // All at once: a buffer that grows leaves its bytes behind.
+        let mut encoded = Zeroizing::new(Vec::with_capacity(16 + value.len()));
+        encoded.extend((self.tag << 8 | kind).to_be_bytes());
         // What is sent is a few hundred bytes.
         encoded.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-        encoded.extend(value);
-        encoded.resize(encoded.len().next_multiple_of(8), 0);
+        encoded.extend_from_slice(&value);
+        let whole = encoded.len().next_multiple_of(8);
+        encoded.resize(whole, 0);
         encoded
     }
     /// Reads one field; `None` when the bytes are none.
@@ -138,7 +156,7 @@ impl Item {
             2 => Value::Integer(word()?.cast_signed()),
             5 => Value::Enumeration(word()?),
             7 => Value::Text(std::str::from_utf8(value).ok()?.to_owned()),
-            8 => Value::Bytes(value.to_vec()),
+            8 => Value::Bytes(Zeroizing::new(value.to_vec())),
             _ => Value::Other,
         };
         Some((Self { tag: head >> 8, value }, rest))
@@ -180,7 +198,7 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(Item::decode(&whole[..end]), None);
         }
-        let mut longer = whole.clone();
+        let mut longer = whole.to_vec();
         longer.push(0);
         assert_eq!(Item::decode(&longer), None);
         assert_eq!(Item::decode(&[0x42, 0, 0x20, 8, 0xff, 0xff, 0xff, 0xff]), None);

@@ -292,7 +292,9 @@ impl Stanza<'_> {
         let own = |name: &str, variable: &str| self.needed(name, self.own(name, &[variable])?);
         let shared = |name: &str, variable: &str| self.needed(name, self.shared(name, &[variable])?);
         Ok(Choice::GcpCkms(Box::new(GcpCkmsSettings {
-            credentials: self.shared("credentials", &["GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS"])?,
+            credentials: self
+                .shared("credentials", &["GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS"])?
+                .map(Secret::new),
             project: shared("project", "GOOGLE_PROJECT")?,
             region: shared("region", "GOOGLE_REGION")?,
             key_ring: own("key_ring", "VAULT_GCPCKMS_SEAL_KEY_RING")?,
@@ -440,7 +442,7 @@ mod tests {
         ];
         let setup = load("", &variables).unwrap();
         let Some(Choice::GcpCkms(settings)) = &setup.current else { panic!() };
-        assert_eq!((settings.key_ring.as_str(), settings.credentials.as_deref()), ("r", Some("/f")));
+        assert_eq!((settings.key_ring.as_str(), settings.credentials.as_ref().map(Secret::expose)), ("r", Some("/f")));
         for (text, reason) in [
             ("seal \"azurekeyvault\" { key_name = \"k\" }", "'vault_name' must be set"),
             ("seal \"azurekeyvault\" { key_name = \"k\" vault_name = \"a.b/c\" }", "letters, digits and dashes"),
