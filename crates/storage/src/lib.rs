@@ -6,19 +6,25 @@
 //!
 //! [`MemoryStorage`] keeps everything in memory and lets a test fail or freeze any single call.
 //! [`EmbeddedStorage`] is the default: one directory, safe against crashes, many commits to one flush.
-//! [`conformance`] is the suite that every engine passes, those of other crates included.
+//! [`conformance`] is the suite that every engine passes, those of other crates included. [`Kinds`] names the engines a
+//! program was built with; [`alone`] keeps a second server away from a storage that several could reach.
 use async_trait::async_trait;
 
+pub mod alone;
 mod cached;
 pub mod conformance;
 mod embedded;
 mod fault;
+mod kind;
 mod memory;
+mod migrate;
 
 pub use cached::CachedStorage;
 pub use embedded::EmbeddedStorage;
 pub use fault::{FaultHook, Hook, Moment, Outcome};
+pub use kind::{Kinds, Opened, Stanza, StorageKind};
 pub use memory::MemoryStorage;
+pub use migrate::{Migrated, migrate};
 
 /// What a key holds: opaque bytes and the version by which a later commit can be guarded.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,6 +14,7 @@ pub struct Postgres {
     child: Option<Child>,
     directory: tempfile::TempDir,
     host: String,
+    options: Vec<String>,
     pub port: u16,
 }
 
@@ -40,11 +41,16 @@ fn unprivileged(program: &Path) -> Command {
 
 impl Postgres {
     pub fn start() -> Self {
-        Self::start_at("127.0.0.1")
+        Self::start_with(|_| Vec::new())
     }
 
-    /// On an address that other hosts reach.
-    pub fn start_at(host: &str) -> Self {
+    /// With settings of its own; the directory they are asked for is one whose files it may use.
+    pub fn start_with(options: impl Fn(&Path) -> Vec<String>) -> Self {
+        Self::start_at("127.0.0.1", options)
+    }
+
+    /// The same on an address that other hosts reach.
+    pub fn start_at(host: &str, options: impl Fn(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir_in("/tmp").unwrap();
         let password = directory.path().join("password");
         std::fs::write(&password, ROOT_PASSWORD).unwrap();
@@ -57,11 +63,29 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut postgres = Self { child: None, directory, host: host.to_owned(), port: free_port() };
-        let hosts = File::options().append(true).open(postgres.directory.path().join("data/pg_hba.conf"));
+        let options = options(directory.path());
+        let hosts = File::options().append(true).open(directory.path().join("data/pg_hba.conf"));
         hosts.unwrap().write_all(b"host all all 10.77.0.0/16 scram-sha-256\n").unwrap();
+        let _ = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(directory.path()).status();
+        let mut postgres = Self { child: None, directory, host: host.to_owned(), options, port: free_port() };
         postgres.resume();
         postgres
+    }
+
+    /// A hot standby of this server; the superuser may replicate.
+    pub fn standby(&self) -> Self {
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let _ = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(directory.path()).status();
+        let made = unprivileged(&binaries().join("pg_basebackup"))
+            .args(["-R", "-X", "stream", "-c", "fast", "-d", &self.url(ROOT, ROOT_PASSWORD)])
+            .arg("-D")
+            .arg(directory.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        let mut standby = Self { child: None, directory, options: Vec::new(), port: free_port() };
+        standby.resume();
+        standby
     }
 
     /// Starts the server on its data again.
@@ -71,6 +95,7 @@ impl Postgres {
             .arg(self.directory.path().join("data"))
             .args(["-h", &self.host, "-p", &self.port.to_string()])
             .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"])
+            .args(self.options.iter().flat_map(|option| ["-c", option]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -80,6 +105,15 @@ impl Postgres {
         while !self.query("SELECT 1").status.success() {
             assert!(Instant::now() < end, "PostgreSQL does not answer");
             std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// SIGKILL to the server and every process of it.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let own = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+            let _ = Command::new("kill").arg("-9").arg(child.id().to_string()).args(own.split_whitespace()).status();
+            let _ = child.wait();
         }
     }
 

@@ -1,10 +1,11 @@
 //! From `connection_url` to a server: parsing, filling in the account, and opening one connection.
-use super::{error, tls};
+use super::error;
 use crate::plugin::Details;
 use lessor_engine::{Error, Result, Secret};
+pub use lessor_postgres::OpenError;
+use lessor_postgres::{Pem, Server};
 use std::time::Duration;
-use tokio_postgres::{Client, Config, NoTls, config::SslMode};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::Client;
 
 /// How long a server may take until it accepts a connection and the login.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -12,8 +13,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How a server is reached.
 #[derive(Clone)]
 pub struct Target {
-    config: Config,
-    tls: Option<MakeRustlsConnect>,
+    server: Server,
     /// The URL takes the password from the configuration, so a rotated one is used.
     pub password_is_filled_in: bool,
 }
@@ -48,7 +48,7 @@ impl Target {
                 return Err(Error::invalid(format!("{name} must not hold a template variable")));
             }
         }
-        let is_url = url.trim_start().starts_with("postgres://") || url.trim_start().starts_with("postgresql://");
+        let is_url = lessor_postgres::is_url(&url);
         let escape = |value: &str| match (flag(details, "disable_escaping"), is_url) {
             (true, _) => value.to_owned(),
             (false, true) => percent_encode(value),
@@ -58,11 +58,14 @@ impl Target {
             .replace("{{username}}", &escape(&username))
             .replace("{{name}}", &escape(&username))
             .replace("{{password}}", &escape(&password));
-        let (rest, options) = if is_url { take_url_options(&filled) } else { take_pairs(&filled) };
-        let mut config: Config = rest.parse().map_err(|_| {
-            // The driver's text may quote what it could not read, and that may be a password.
-            Error::invalid("unable to parse connection url: expected postgresql://user:password@host:port/database or key=value pairs")
-        })?;
+        let pem = Pem {
+            ca: &text(details, "tls_ca"),
+            certificate: &text(details, "tls_certificate"),
+            key: &text(details, "private_key"),
+        };
+        let mut server =
+            Server::parse(&filled, pem, CONNECT_TIMEOUT).map_err(|error| Error::invalid(error.to_string()))?;
+        let config = &mut server.config;
         if config.get_user().is_none() && !username.is_empty() {
             config.user(username);
         }
@@ -71,81 +74,42 @@ impl Target {
             config.password(password);
             password_is_filled_in = true;
         }
-        if config.get_application_name().is_none() {
-            config.application_name("lessor");
-        }
-        config.connect_timeout(CONNECT_TIMEOUT);
-        let mode = options.mode.as_deref().unwrap_or("prefer");
-        config.ssl_mode(match mode {
-            "disable" => SslMode::Disable,
-            "prefer" | "allow" => SslMode::Prefer,
-            "require" | "verify-ca" | "verify-full" => SslMode::Require,
-            other => {
-                return Err(Error::invalid(format!(
-                    "sslmode {other:?} is not known: use disable, prefer, require, verify-ca or verify-full"
-                )));
-            }
-        });
-        let tls = (mode != "disable")
-            .then(|| {
-                tls::connector(&tls::Wanted {
-                    mode,
-                    ca: tls::pem(&text(details, "tls_ca"), options.root_cert.as_deref())?,
-                    certificate: tls::pem(&text(details, "tls_certificate"), options.cert.as_deref())?,
-                    key: tls::pem(&text(details, "private_key"), options.key.as_deref())?,
-                })
-            })
-            .transpose()?;
-        Ok(Self { config, tls, password_is_filled_in })
+        Ok(Self { server, password_is_filled_in })
     }
 
     /// The account connections are made with.
     pub fn user(&self) -> &str {
-        self.config.get_user().unwrap_or_default()
+        self.server.config.get_user().unwrap_or_default()
     }
     /// The same server, as another account.
     #[must_use]
     pub fn as_user(&self, user: &str, password: &Secret) -> Self {
         let mut target = self.clone();
-        target.config.user(user).password(password.expose());
+        target.server.config.user(user).password(password.expose());
         target
     }
     /// The same server with another password.
     #[must_use]
     pub fn with_password(&self, password: &Secret) -> Self {
         let mut target = self.clone();
-        target.config.password(password.expose());
+        target.server.config.password(password.expose());
         target
     }
     /// Another database of the same server.
     #[must_use]
     pub fn in_database(&self, name: &str) -> Self {
         let mut target = self.clone();
-        target.config.dbname(name);
+        target.server.config.dbname(name);
         target
     }
     /// What must not be shown.
     fn secret(&self) -> &str {
-        self.config.get_password().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.server.config.get_password().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
     /// Opens a connection. It ends when the client is dropped.
     pub async fn open(&self) -> std::result::Result<Client, OpenError> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.open_unbounded()).await.unwrap_or(Err(OpenError::Timeout))
-    }
-    async fn open_unbounded(&self) -> std::result::Result<Client, OpenError> {
-        match &self.tls {
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                tokio::spawn(drive(connection));
-                Ok(client)
-            }
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
-                tokio::spawn(drive(connection));
-                Ok(client)
-            }
-        }
+        self.server.open(CONNECT_TIMEOUT).await
     }
     /// The engine's word for a connection that was not made.
     pub fn explain(&self, error: &OpenError) -> Error {
@@ -159,105 +123,6 @@ impl Target {
     }
 }
 
-/// Why there is no connection.
-pub enum OpenError {
-    /// Nobody answered in time.
-    Timeout,
-    /// What the driver or the server said.
-    Driver(tokio_postgres::Error),
-}
-
-impl From<tokio_postgres::Error> for OpenError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Driver(error)
-    }
-}
-
-/// Ends with the client, or with the server; whoever uses the client learns of an error there.
-async fn drive(connection: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>) {
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a database connection ended");
-    }
-}
-
-/// Options that the driver does not know.
-#[derive(Default)]
-struct Options {
-    mode: Option<String>,
-    root_cert: Option<String>,
-    cert: Option<String>,
-    key: Option<String>,
-}
-
-impl Options {
-    /// Whether the option is taken here (or means nothing to Lessor) instead of by the driver.
-    fn take(&mut self, key: &str, value: &str) -> bool {
-        match key {
-            "sslmode" => self.mode = Some(value.to_owned()),
-            "sslrootcert" => self.root_cert = Some(value.to_owned()),
-            "sslcert" => self.cert = Some(value.to_owned()),
-            "sslkey" => self.key = Some(value.to_owned()),
-            // Other drivers' tuning; the session's time zone does not matter because every time sent names its own.
-            "timezone"
-            | "TimeZone"
-            | "sslpassword"
-            | "sslsni"
-            | "default_query_exec_mode"
-            | "statement_cache_capacity"
-            | "fallback_application_name"
-            | "binary_parameters" => {}
-            _ => return false,
-        }
-        true
-    }
-}
-
-fn take_url_options(url: &str) -> (String, Options) {
-    let mut options = Options::default();
-    let Some((head, query)) = url.split_once('?') else { return (url.to_owned(), options) };
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            !pair.is_empty() && !options.take(key, &percent_decode(value))
-        })
-        .collect();
-    let rest = if kept.is_empty() { head.to_owned() } else { format!("{head}?{}", kept.join("&")) };
-    (rest, options)
-}
-
-/// `key=value key='quoted value'`, as libpq writes it.
-fn take_pairs(text: &str) -> (String, Options) {
-    let (mut options, mut rest) = (Options::default(), String::new());
-    let mut left = text.trim_start();
-    while let Some((key, after)) = left.split_once('=') {
-        let after = after.trim_start();
-        let (mut end, mut value, mut quoted, mut escaped) = (after.len(), String::new(), false, false);
-        for (at, c) in after.char_indices() {
-            match c {
-                _ if escaped => {
-                    value.push(c);
-                    escaped = false;
-                }
-                '\\' => escaped = true,
-                '\'' => quoted = !quoted,
-                c if c.is_whitespace() && !quoted => {
-                    end = at;
-                    break;
-                }
-                c => value.push(c),
-            }
-        }
-        if !options.take(key.trim(), &value) {
-            rest.push_str(&format!("{}={} ", key.trim(), &after[..end]));
-        }
-        left = after[end..].trim_start();
-    }
-    // What is left has no "=": the driver refuses it.
-    rest.push_str(left);
-    (rest, options)
-}
-
 fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -269,27 +134,12 @@ fn percent_encode(text: &str) -> String {
     })
 }
 
-fn percent_decode(text: &str) -> String {
-    let (mut bytes, mut at) = (Vec::with_capacity(text.len()), 0);
-    let raw = text.as_bytes();
-    while at < raw.len() {
-        let hex = (raw[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            at += 3;
-        } else {
-            bytes.push(raw[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::needless_pass_by_value, reason = "json!() values are written in place")]
     use super::*;
     use serde_json::json;
+    use tokio_postgres::config::SslMode;
 
     fn target(details: serde_json::Value) -> Result<Target> {
         Target::parse(details.as_object().unwrap())
@@ -313,8 +163,12 @@ mod tests {
             "host=h1,h2 port=1,2 user=u sslmode='verify-full' password='a b' dbname=d",
         ] {
             let target = target(json!({"connection_url": url})).unwrap();
-            assert_eq!((target.config.get_hosts().len(), target.config.get_dbname()), (2, Some("d")), "{url}");
-            assert!(target.tls.is_some() && target.config.get_ssl_mode() == SslMode::Require);
+            assert_eq!(
+                (target.server.config.get_hosts().len(), target.server.config.get_dbname()),
+                (2, Some("d")),
+                "{url}"
+            );
+            assert!(target.server.has_tls() && target.server.config.get_ssl_mode() == SslMode::Require);
         }
     }
 

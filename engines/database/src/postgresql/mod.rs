@@ -3,7 +3,6 @@ mod connect;
 mod error;
 mod pool;
 mod scram;
-mod tls;
 mod users;
 
 use crate::plugin::{Account, Connection, Details, GoneUser, Login, NewUser, Plugin};

@@ -1,5 +1,5 @@
 //! TLS to the server, by libpq's modes.
-use lessor_engine::{Error, Result};
+use crate::{Error, Result};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -34,7 +34,7 @@ pub fn pem(inline: &str, path: Option<&str>) -> Result<Option<Vec<u8>>> {
     }
     // "system" is libpq's word for the machine's own roots, which is what no file means here.
     path.filter(|path| !path.is_empty() && *path != "system")
-        .map(|path| std::fs::read(path).map_err(|error| Error::invalid(format!("cannot read {path}: {error}"))))
+        .map(|path| std::fs::read(path).map_err(|error| Error::new(format!("cannot read {path}: {error}"))))
         .transpose()
 }
 
@@ -45,7 +45,7 @@ pub fn pem(inline: &str, path: Option<&str>) -> Result<Option<Vec<u8>>> {
 /// When a PEM text holds nothing usable.
 pub fn connector(wanted: &Wanted<'_>) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let fail = |what: &str, error: &dyn std::fmt::Display| Error::invalid(format!("{what}: {error}"));
+    let fail = |what: &str, error: &dyn std::fmt::Display| Error::new(format!("{what}: {error}"));
     let verifier: Arc<dyn ServerCertVerifier> = match wanted.mode {
         "verify-full" => trusted(wanted, &provider)?,
         "verify-ca" => Arc::new(AnyName(trusted(wanted, &provider)?)),
@@ -66,7 +66,7 @@ pub fn connector(wanted: &Wanted<'_>) -> Result<MakeRustlsConnect> {
                 .map_err(|error| fail("tls_certificate and private_key", &error))?
         }
         (None, None) => builder.with_no_client_auth(),
-        _ => return Err(Error::invalid("tls_certificate and private_key must be given together")),
+        _ => return Err(Error::new("tls_certificate and private_key must be given together")),
     };
     Ok(MakeRustlsConnect::new(config))
 }
@@ -74,9 +74,9 @@ pub fn connector(wanted: &Wanted<'_>) -> Result<MakeRustlsConnect> {
 fn certificates(pem: &[u8], field: &str) -> Result<Vec<CertificateDer<'static>>> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<std::result::Result<_, _>>()
-        .map_err(|error| Error::invalid(format!("{field}: {error}")))?;
+        .map_err(|error| Error::new(format!("{field}: {error}")))?;
     if found.is_empty() {
-        return Err(Error::invalid(format!("{field} holds no certificate: expected PEM text")));
+        return Err(Error::new(format!("{field} holds no certificate: expected PEM text")));
     }
     Ok(found)
 }
@@ -86,16 +86,16 @@ fn trusted(wanted: &Wanted<'_>, provider: &Arc<CryptoProvider>) -> Result<Arc<We
     match &wanted.ca {
         Some(pem) => {
             for certificate in certificates(pem, "tls_ca")? {
-                roots.add(certificate).map_err(|error| Error::invalid(format!("tls_ca: {error}")))?;
+                roots.add(certificate).map_err(|error| Error::new(format!("tls_ca: {error}")))?;
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(|error| {
-        Error::invalid(format!("no certificate authority to verify the server by (set tls_ca): {error}"))
-    })
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| Error::new(format!("no certificate authority to verify the server by (set tls_ca): {error}")))
 }
 
 /// `verify-ca`: the chain counts, the name does not.
