@@ -4,6 +4,8 @@ set -euo pipefail
 missing=()
 ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || missing+=(postgresql)
 command -v psql > /dev/null || missing+=(postgresql-client)
+command -v etcd > /dev/null || missing+=(etcd-server)
+command -v etcdctl > /dev/null || missing+=(etcd-client)
 command -v curl > /dev/null || missing+=(curl)
 command -v openssl > /dev/null || missing+=(openssl)
 command -v node > /dev/null || missing+=(nodejs)

@@ -4,6 +4,7 @@ pub mod bao;
 pub mod ckms;
 pub mod directory;
 pub mod discovery;
+pub mod etcd;
 pub mod gpg;
 pub mod keyvault;
 pub mod kmip;
