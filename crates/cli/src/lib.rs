@@ -23,7 +23,9 @@ use std::ffi::OsString;
 
 pub use environment::Environment;
 pub use output::Io;
-pub use server_args::{Builtins, ConfigCheck, ConfigReport, DevHidden, ServerArgs, ServerRunner};
+pub use server_args::{
+    Builtins, ConfigCheck, ConfigReport, DevHidden, MigrateArgs, Migrator, ServerArgs, ServerRunner,
+};
 pub use token_store::write_token_file;
 
 /// Runs the command line given as `args` (the program's name first) and returns the exit code.

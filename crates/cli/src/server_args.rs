@@ -11,10 +11,26 @@ pub struct Builtins {
     pub server: ServerRunner,
     /// Reads configuration files without starting anything.
     pub check_config: ConfigCheck,
+    /// Moves records from one storage into another.
+    pub migrate: Migrator,
 }
 
 /// Reads configuration files as the server would; the error text names the file and the fault.
 pub type ConfigCheck = Arc<dyn Fn(&[PathBuf]) -> Result<ConfigReport, String> + Send + Sync>;
+
+/// Moves records; the text says what was done, or why not.
+pub type Migrator = Arc<dyn Fn(MigrateArgs) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
+/// Flags of `operator migrate`.
+#[derive(Clone, Debug, Default)]
+pub struct MigrateArgs {
+    /// The file with `storage_source` and `storage_destination`.
+    pub config: PathBuf,
+    /// Begins at this key.
+    pub start: Option<String>,
+    /// Only takes the mark of an unfinished migration away.
+    pub reset: bool,
+}
 
 /// What configuration files say, as far as it can be checked from outside.
 #[derive(Clone, Debug, Default)]

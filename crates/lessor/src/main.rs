@@ -1,7 +1,8 @@
 //! The `lessor` program: the command line, with the server and the engines of this build.
-use lessor_cli::{Builtins, ConfigReport, DevHidden, ServerArgs, write_token_file};
+use lessor_cli::{Builtins, ConfigReport, DevHidden, MigrateArgs, ServerArgs, write_token_file};
 use lessor_engine::Factory;
-use lessor_server::{Config, Factories, Options, StorageConfig};
+use lessor_server::{Config, Factories, Migration, Options, migrate_storage};
+use lessor_storage::Kinds;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +42,11 @@ fn methods() -> Vec<Arc<dyn Factory>> {
     ]
 }
 
+/// Every storage engine of this build; leaving one out is deleting its line.
+fn storages() -> Kinds {
+    Kinds::default().with(Arc::new(lessor_storage_etcd::EtcdKind)).with(Arc::new(lessor_storage_postgres::PostgresKind))
+}
+
 async fn server(args: ServerArgs) -> Result<(), String> {
     let stored = args.token_path.clone().filter(|_| args.dev && !args.dev_no_store_token);
     if args.recovery || args.dev_hidden != DevHidden::default() {
@@ -61,6 +67,7 @@ async fn server(args: ServerArgs) -> Result<(), String> {
         log_rotate_bytes: args.log_rotate_bytes,
         log_rotate_duration: args.log_rotate_duration,
         log_rotate_max_files: args.log_rotate_max_files,
+        storages: storages(),
     };
     let announce = |text: &str, token: Option<&str>| {
         use std::io::Write;
@@ -77,16 +84,23 @@ async fn server(args: ServerArgs) -> Result<(), String> {
 }
 
 fn check_config(paths: &[PathBuf]) -> Result<ConfigReport, String> {
-    let config = Config::load(paths).map_err(|error| error.to_string())?;
-    let storage = match config.storage {
-        Some(StorageConfig::Embedded(path)) => Some(path),
-        _ => None,
-    };
+    let kinds = storages();
+    let config = Config::load(paths, &kinds).map_err(|error| error.to_string())?;
+    let embedded = |kind: &str| kinds.find(kind).is_ok_and(|kind| kind.labels()[0] == "embedded");
+    let stanza = config.storage.map(|storage| storage.stanza).filter(|stanza| embedded(&stanza.kind));
+    let storage = stanza.and_then(|stanza| stanza.text("path").map(PathBuf::from));
     let listeners = config.listeners.into_iter().map(|listener| {
         let files = listener.tls.map(|tls| (tls.certificate, tls.key));
         (listener.at.to_string(), files)
     });
     Ok(ConfigReport { warnings: config.warnings, listeners: listeners.collect(), storage })
+}
+
+async fn migrate(args: MigrateArgs) -> Result<String, String> {
+    let migration = Migration { start: args.start, reset: args.reset };
+    let done = migrate_storage(&args.config, &migration, &storages()).await.map_err(|error| error.to_string())?;
+    let (copied, present, verified) = (done.copied, done.present, done.verified);
+    Ok(format!("{copied} keys were copied, {present} were there already; all {verified} were read again and compared."))
 }
 
 fn main() -> ExitCode {
@@ -99,7 +113,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let builtins = Builtins { server: Arc::new(|args| Box::pin(server(args))), check_config: Arc::new(check_config) };
+    let builtins = Builtins {
+        server: Arc::new(|args| Box::pin(server(args))),
+        check_config: Arc::new(check_config),
+        migrate: Arc::new(|args| Box::pin(migrate(args))),
+    };
     let code = runtime.block_on(lessor_cli::run(std::env::args_os().collect(), builtins));
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -2,9 +2,11 @@
 mod headers;
 mod listener;
 mod log;
+mod migrate;
 mod places;
 mod seal;
 mod stanzas;
+mod storage;
 mod tls;
 mod value;
 
@@ -14,13 +16,16 @@ pub use listener::{
 };
 pub use log::LogConfig;
 pub(crate) use log::parse_level;
+pub use migrate::MigrateConfig;
 pub use seal::SealSetup;
+pub use storage::StorageSetup;
 pub(crate) use tls::suite;
 pub use tls::{ClientCertificates, Tls, Versions};
 
 use lessor_core::audit::Declared;
 use lessor_core::settings::{Lockouts, TelemetryConfig};
-use lessor_hcl::{Block, Body};
+use lessor_hcl::Body;
+use lessor_storage::Kinds;
 use places::{KNOWN, Places};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,20 +62,11 @@ pub enum ConfigError {
     Missing(&'static str),
 }
 
-/// `storage`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorageConfig {
-    /// Nothing survives the process.
-    Memory,
-    /// One directory.
-    Embedded(PathBuf),
-}
-
 /// All files together.
 #[derive(Clone, Default)]
 pub struct Config {
     /// Where records lie.
-    pub storage: Option<StorageConfig>,
+    pub storage: Option<StorageSetup>,
     /// Where requests arrive.
     pub listeners: Vec<Listener>,
     /// How it is unsealed.
@@ -117,9 +113,12 @@ impl Config {
     /// Reads files, and every `.hcl` and `.json` of directories, in their order; later values win, lists grow.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its file.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, ConfigError> {
-        let config = Self::read(paths)?;
+    /// The first thing that is wrong, with its file. Storage is checked by the kinds there are.
+    pub fn load(paths: &[PathBuf], kinds: &Kinds) -> Result<Self, ConfigError> {
+        let mut config = Self::read(paths)?;
+        if let Some(storage) = &config.storage {
+            config.warnings.extend(storage.check(kinds)?);
+        }
         config.check()?;
         Ok(config)
     }
@@ -174,7 +173,7 @@ impl Config {
         places.duplicates(body);
         for name in ["storage", "backend"] {
             if let Some(block) = body.blocks(name, 1)?.first() {
-                self.storage = Some(storage(block)?);
+                self.storage = Some(StorageSetup::read(block, &places)?);
             }
         }
         for family in value::list(body, "enable_unauthenticated_access")? {
@@ -298,17 +297,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(found)
 }
 
-fn storage(block: &Block<'_>) -> Result<StorageConfig, Fault> {
-    match block.label(0).unwrap_or_default() {
-        "inmem" => Ok(StorageConfig::Memory),
-        "embedded" | "file" | "raft" => match block.body.string("path")? {
-            Some(path) => Ok(StorageConfig::Embedded(PathBuf::from(path))),
-            None => Err(Fault::Value("storage: 'path' must be set".into())),
-        },
-        other => Err(Fault::Value(format!("unknown storage type {other}: use embedded or inmem"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,7 +304,7 @@ mod tests {
     fn load(text: &str) -> Result<Config, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Config::load(&[file.path().to_owned()]).map_err(|error| error.to_string())
+        Config::load(&[file.path().to_owned()], &Kinds::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -327,7 +315,8 @@ mod tests {
              default_lease_ttl = 60\n ui = \"true\"",
         )
         .unwrap();
-        assert_eq!(config.storage, Some(StorageConfig::Embedded("/data".into())));
+        let storage = config.storage.unwrap().stanza;
+        assert_eq!((storage.kind.as_str(), storage.text("path")), ("raft", Some("/data")));
         assert_eq!(config.listeners, [Listener::plain("0.0.0.0:8200")]);
         assert_eq!(config.max_lease_ttl, Some(Duration::from_secs(36_000)));
         assert_eq!(config.default_lease_ttl, Some(Duration::from_secs(60)));
@@ -339,12 +328,13 @@ mod tests {
     #[test]
     fn what_is_unknown_or_written_twice_is_warned_of_with_its_place() {
         let config = load(
-            "storage \"inmem\" {}\nlistener \"tcp\" {\n  tls_disable = 1\n  frobnicate = 1\n}\nfrob = 2\n\
+            "storage \"inmem\" { fr = [1, {}] }\nlistener \"tcp\" {\n  tls_disable = 1\n  frobnicate = 1\n}\nfrob = 2\n\
              ui = true\nui = false",
         )
         .unwrap();
         let ends = ["unknown or unsupported field frob found in configuration at ", ":6:1"];
         assert!(config.warnings.iter().any(|text| text.starts_with(ends[0]) && text.ends_with(ends[1])));
+        assert!(config.warnings.iter().any(|text| text.contains("field fr found") && text.ends_with(":1:19")));
         assert!(config.warnings.iter().any(|text| text.contains("field frobnicate") && text.ends_with(":4:3")));
         assert!(config.warnings.iter().any(|text| text.contains("ui") && text.ends_with(":8:1")));
         assert!(!config.ui);
@@ -355,7 +345,10 @@ mod tests {
         assert!(load("").err().unwrap().contains("a storage backend must be specified"));
         let listener = load("storage \"inmem\" {}\n listener \"tcp\" {}").err().unwrap();
         assert!(listener.contains("tls_cert_file"), "{listener}");
-        assert!(load("storage \"papyrus\" {}").err().unwrap().contains("unknown storage type papyrus"));
+        assert!(
+            load("storage \"papyrus\" {}").err().unwrap().contains("unknown storage type papyrus: use embedded, inmem")
+        );
+        assert!(load("storage \"file\" {}").err().unwrap().contains("storage \"file\": 'path' must be set"));
         assert!(load("seal \"static\" { current_key = \"short\" }").err().unwrap().contains("32 bytes"));
         let network = load("listener \"tcp\" { tls_disable = 1\n x_forwarded_for_authorized_addrs = \"10.0.0.0/99\" }");
         assert!(network.err().unwrap().contains("x_forwarded_for_authorized_addrs: '10.0.0.0/99' is no network"));

@@ -1,4 +1,5 @@
 //! What the command line says.
+use lessor_storage::Kinds;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,4 +34,6 @@ pub struct Options {
     pub log_rotate_duration: Option<Duration>,
     /// Old log files that are kept: 0 is all of them, -1 is none.
     pub log_rotate_max_files: Option<i64>,
+    /// The storage engines this program was built with.
+    pub storages: Kinds,
 }

@@ -1,5 +1,5 @@
 //! From options to a running server, and back down.
-use crate::config::{Address, Config, ConfigError, Listener, SealSetup, StorageConfig};
+use crate::config::{Address, Config, ConfigError, Listener, SealSetup};
 use crate::dev::{self, Dev};
 use crate::edge::{Edge, Process, Swap};
 use crate::listen::Listening;
@@ -17,7 +17,8 @@ use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::settings::Settings;
 use lessor_engine::{Secret, SystemClock};
-use lessor_storage::{CachedStorage, EmbeddedStorage, MemoryStorage, Storage};
+use lessor_storage::alone::Alone;
+use lessor_storage::{Opened, Stanza};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub enum ServerError {
     /// The storage.
     #[error("Error initializing storage: {0}")]
     Storage(#[from] lessor_storage::Error),
+    /// Another server has it, or nobody can say.
+    #[error("the storage is no longer this server's: {0}")]
+    StorageLost(String),
     /// A listener.
     #[error("Error initializing listener on {address}: {reason}")]
     Listener {
@@ -49,9 +53,6 @@ pub enum ServerError {
     Signals(#[from] std::io::Error),
 }
 
-/// Bytes of stored records, encrypted as they are, kept in memory.
-const CACHE: usize = 32 << 20;
-
 /// Runs until SIGINT or SIGTERM. `announce` is called once requests are served, with dev mode's root token.
 ///
 /// # Errors
@@ -63,18 +64,25 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     // A signal that arrives during the start waits for its end.
     let mut signals = Signals::new()?;
-    let running = start(options, factories).await?;
+    let mut running = start(options, factories).await?;
     announce(&running.banner, running.root_token.as_ref().map(Secret::expose));
-    while let Told::Reload = signals.next().await {
-        running.reload().await;
-    }
+    let lost = loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Reload => running.reload().await,
+                Told::Stop => break None,
+            },
+            why = running.storage_lost() => break Some(why),
+        }
+    };
     running.stop().await;
-    Ok(())
+    lost.map_or(Ok(()), |why| Err(ServerError::StorageLost(why)))
 }
 
 /// A server that serves.
 pub struct Running {
     core: Arc<Core>,
+    alone: Option<Alone>,
     options: Options,
     listening: Vec<Arc<Listening>>,
     process: Arc<Process>,
@@ -103,7 +111,7 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     }
     let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose().map_err(ServerError::Start)?;
     let kept = telemetry::start(&config.telemetry);
-    let core = core(&config, factories, kept.clone(), logging.levels())?;
+    let (core, alone) = core(&config, &options, factories, kept.clone(), logging.levels()).await?;
     core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
     // Dev mode is ready before its first client can ask.
     let dev = match options.dev {
@@ -128,6 +136,7 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     let root_token = dev.map(|dev| dev.token);
     Ok(Running {
         core,
+        alone,
         options,
         listening,
         process,
@@ -181,6 +190,16 @@ impl Running {
         self.tasks.close();
         self.tasks.wait().await;
         self.core.seal().await;
+        if let Some(alone) = self.alone {
+            alone.release().await;
+        }
+    }
+    /// Waits until the storage is no longer this server's.
+    async fn storage_lost(&mut self) -> String {
+        match &mut self.alone {
+            Some(alone) => alone.lost().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -193,7 +212,7 @@ fn same<'a>(fresh: &'a [Listener], place: usize, old: &Listener) -> Option<&'a L
 fn configuration(options: &Options) -> Result<Config, ConfigError> {
     let mut config = match options.dev {
         true => dev_configuration(options)?,
-        false => Config::load(&options.config_paths)?,
+        false => Config::load(&options.config_paths, &options.storages)?,
     };
     config.apply_environment(|name| std::env::var(name).ok());
     if config.api_addr.as_ref().is_none_or(String::is_empty) {
@@ -206,7 +225,7 @@ fn configuration(options: &Options) -> Result<Config, ConfigError> {
 fn dev_configuration(options: &Options) -> Result<Config, ConfigError> {
     let mut config = Config::read(&options.config_paths)?;
     let address = options.dev_address.clone().unwrap_or_else(|| "127.0.0.1:8200".to_owned());
-    config.storage = Some(StorageConfig::Memory);
+    config.storage = Some(Stanza::new("inmem").into());
     config.seal = SealSetup::default();
     config.listeners.insert(0, Listener { open_metrics: true, ..Listener::plain(address) });
     Ok(config)
@@ -259,20 +278,22 @@ fn shown(config: &Config) -> Map<String, Value> {
     Map::from_iter([("listeners".to_owned(), json!(listeners))])
 }
 
-fn core(
+async fn core(
     config: &Config,
+    options: &Options,
     factories: Factories,
     kept: Option<Arc<Kept>>,
     logs: Option<Arc<dyn Logs>>,
-) -> Result<Arc<Core>, ServerError> {
-    let (storage, storage_type) = open_storage(config)?;
+) -> Result<(Arc<Core>, Option<Alone>), ServerError> {
+    let stanza = config.storage.clone().map_or_else(|| Stanza::new("inmem"), |storage| storage.stanza);
+    let Opened { storage, name, alone } = options.storages.open(&stanza).await?;
     let defaults = Settings::default();
     let settings = Settings {
         default_ttl: config.default_lease_ttl.unwrap_or(defaults.default_ttl),
         max_ttl: config.max_lease_ttl.unwrap_or(defaults.max_ttl),
         paused: config.paused,
         cluster_name: config.cluster_name.clone().unwrap_or(defaults.cluster_name),
-        storage_type,
+        storage_type: name.to_owned(),
         api_addr: config.api_addr.clone().unwrap_or_default(),
         raw_storage_endpoint: config.raw_storage_endpoint,
         introspection_endpoint: config.introspection_endpoint,
@@ -288,17 +309,7 @@ fn core(
         ..Settings::default()
     };
     let seal = config.seal.build().map_err(|error| ServerError::Start(error.to_string()))?;
-    Ok(Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }))
-}
-
-fn open_storage(config: &Config) -> Result<(Arc<dyn Storage>, String), ServerError> {
-    match &config.storage {
-        Some(StorageConfig::Embedded(path)) => {
-            let storage = Arc::new(EmbeddedStorage::open(path)?);
-            Ok((Arc::new(CachedStorage::new(storage, CACHE)), "embedded".to_owned()))
-        }
-        _ => Ok((Arc::new(MemoryStorage::new()), "inmem".to_owned())),
-    }
+    Ok((Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }), alone))
 }
 
 fn hostname(config: &Config) -> Option<HeaderValue> {

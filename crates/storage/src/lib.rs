@@ -24,7 +24,7 @@ pub use embedded::EmbeddedStorage;
 pub use fault::{FaultHook, Hook, Moment, Outcome};
 pub use kind::{Kinds, Opened, Stanza, StorageKind};
 pub use memory::MemoryStorage;
-pub use migrate::{Migrated, migrate};
+pub use migrate::{Migrated, forget_migration, migrate};
 
 /// What a key holds: opaque bytes and the version by which a later commit can be guarded.
 #[derive(Clone, PartialEq, Eq, Debug)]

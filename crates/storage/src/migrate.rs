@@ -47,6 +47,14 @@ pub async fn migrate(source: &dyn Storage, destination: &dyn Storage, start: Opt
     Ok(done)
 }
 
+/// Takes the mark of an unfinished migration away.
+///
+/// # Errors
+/// When the storage fails.
+pub async fn forget_migration(destination: &dyn Storage) -> Result<()> {
+    destination.commit(Batch::new().delete(MARKER)).await
+}
+
 fn refused(reason: &str) -> Error {
     Error::Unavailable(reason.to_owned())
 }

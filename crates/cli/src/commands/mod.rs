@@ -102,6 +102,7 @@ static COMMANDS: &[&Command] = &[
     &operator::key_status::COMMAND,
     &operator::key_status::ROTATE,
     &operator::members::COMMAND,
+    &operator::migrate::COMMAND,
     &operator::raft::autopilot::GET,
     &operator::raft::autopilot::SET,
     &operator::raft::autopilot::STATE,

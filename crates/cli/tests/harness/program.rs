@@ -48,6 +48,11 @@ fn builtins() -> Builtins {
     Builtins {
         server: Arc::new(|_| Box::pin(async { Ok(()) })),
         check_config: Arc::new(|_| Ok(ConfigReport::default())),
+        migrate: Arc::new(|args| {
+            Box::pin(async move {
+                if args.config.ends_with("broken.hcl") { Err("no".to_owned()) } else { Ok(format!("{args:?}")) }
+            })
+        }),
     }
 }
 

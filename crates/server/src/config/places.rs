@@ -89,11 +89,21 @@ impl<'a> Places<'a> {
         Self { file, warnings: Vec::new() }
     }
     pub(super) fn warn(&mut self, item: &Item, text: &str) {
+        self.warnings.push(self.at(item, text));
+    }
+    pub(super) fn file(&self) -> &Path {
+        self.file
+    }
+    fn at(&self, item: &Item, text: &str) -> String {
         let (file, span) = (self.file.display(), item.span());
-        self.warnings.push(format!("{text} at {file}:{}:{}", span.line, span.column));
+        format!("{text} at {file}:{}:{}", span.line, span.column)
+    }
+    /// The warning for a field that nobody reads.
+    pub(super) fn unsupported_text(&self, item: &Item) -> String {
+        self.at(item, &format!("unknown or unsupported field {} found in configuration", item.name()))
     }
     pub(super) fn unsupported(&mut self, item: &Item) {
-        self.warn(item, &format!("unknown or unsupported field {} found in configuration", item.name()));
+        self.warnings.push(self.unsupported_text(item));
     }
     pub(super) fn unknown(&mut self, body: &Body, known: &[&str]) {
         for item in body.unknown(known) {

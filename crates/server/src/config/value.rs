@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// Text, number or boolean as text.
-fn text_of(name: &str, node: &Node) -> Result<String, Fault> {
+pub(super) fn text_of(name: &str, node: &Node) -> Result<String, Fault> {
     match &node.value {
         Value::Int(value) => Ok(value.to_string()),
         Value::Float(value) => Ok(value.to_string()),

@@ -5,6 +5,7 @@ pub mod generate_root;
 pub mod init;
 pub mod key_status;
 pub mod members;
+pub mod migrate;
 mod pgp;
 pub mod raft;
 pub mod rekey;
