@@ -50,9 +50,10 @@ fn spawn_stored(directory: &Path, environment: &[(String, String)]) -> Child {
 
 fn write_config(directory: &Path, listen: &str, more: &str) {
     let data = directory.join("data");
-    let config = format!(
-        "storage \"embedded\" {{ path = {data:?} }}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{more}\n"
-    );
+    // Embedded storage, unless the rest of the configuration brings another.
+    let storage =
+        if more.contains("storage \"") { String::new() } else { format!("storage \"embedded\" {{ path = {data:?} }}") };
+    let config = format!("{storage}\nlistener \"tcp\" {{ address = {listen:?}\n tls_disable = true }}\n{more}\n");
     std::fs::write(directory.join("lessor.hcl"), config).unwrap();
 }
 
@@ -113,6 +114,19 @@ impl Lessor {
         let body = json!({ "recovery_shares": 1, "recovery_threshold": 1 });
         lessor.token = lessor.write("sys/init", body).await["root_token"].as_str().unwrap().to_owned();
         lessor
+    }
+
+    /// Waits until the process has ended by itself: its exit code, and everything it said.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let output = std::fs::read_to_string(self.directory.as_ref().unwrap().join("output.log"));
+                return (status.code(), output.unwrap());
+            }
+            assert!(Instant::now() < end, "the server does not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Ended in an orderly way, with everything written.

@@ -34,5 +34,6 @@ mod secrecy;
 mod ssh;
 mod ssh_command;
 mod ssh_helper;
+mod storage;
 mod targets;
 mod transit;

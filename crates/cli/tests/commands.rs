@@ -255,6 +255,22 @@ async fn cluster_commands_show_their_columns() {
 }
 
 #[tokio::test]
+async fn migrate_takes_one_file_and_says_what_was_done() {
+    let recorder = Recorder::start(|_| (500, Vec::new())).await;
+    let done = recorder.run("operator migrate -config=m.hcl -start=k -max-parallel=4").await;
+    assert!(done.code == 0 && done.out.starts_with("Success! All of the keys have been migrated."), "{}", done.out);
+    assert!(done.out.contains(r#"config: "m.hcl", start: Some("k"), reset: false"#), "{}", done.out);
+    let reset = recorder.run("operator migrate -config=m.hcl -reset").await;
+    assert_eq!(reset.out, "Success! Migration lock reset (if it was set).\n");
+    let broken = recorder.run("operator migrate -config=broken.hcl").await;
+    assert!(broken.code == 1 && broken.err.contains("Error migrating: no"), "{}", broken.err);
+    for words in ["operator migrate", "operator migrate -config=a -config=b"] {
+        let refused = recorder.run(words).await;
+        assert!(refused.code == 1 && refused.err.contains("exactly one config path"), "{}", refused.err);
+    }
+}
+
+#[tokio::test]
 async fn retries_happen_only_when_asked_for() {
     let recorder = Recorder::start(|_| (503, br#"{"errors":["Vault is sealed"]}"#.to_vec())).await;
     assert_eq!(recorder.run("read secret/x").await.code, 2);

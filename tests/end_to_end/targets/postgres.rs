@@ -73,6 +73,7 @@ impl Postgres {
     }
 
     /// A hot standby of this server; the superuser may replicate.
+    #[allow(dead_code, reason = "for the tests of the storage engine, which include this file")]
     pub fn standby(&self) -> Self {
         let directory = tempfile::tempdir_in("/tmp").unwrap();
         let _ = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(directory.path()).status();
