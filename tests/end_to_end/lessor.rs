@@ -116,19 +116,6 @@ impl Lessor {
         lessor
     }
 
-    /// Waits until the process has ended by itself: its exit code, and everything it said.
-    pub async fn ended(mut self) -> (Option<i32>, String) {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                let output = std::fs::read_to_string(self.directory.as_ref().unwrap().join("output.log"));
-                return (status.code(), output.unwrap());
-            }
-            assert!(Instant::now() < end, "the server does not end");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
     /// Ended in an orderly way, with everything written.
     pub fn stop(mut self) {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();

@@ -9,6 +9,7 @@ mod aws;
 mod backup;
 mod cli;
 mod clients;
+mod cluster;
 mod differential_engines;
 mod differential_sys;
 mod federation;

@@ -173,39 +173,6 @@ fn start_in_vain(storage: &str) -> (i32, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_server_on_the_same_storage_is_refused_by_name() {
-    let (postgres, etcd) = (Postgres::start(), Etcd::start());
-    for storage in [postgresql(&postgres), etcd_stanza(&etcd)] {
-        let directory = tempfile::tempdir().unwrap();
-        let lessor = initialised(directory.path(), &storage).await;
-        let second = storage.clone();
-        let (code, text) = tokio::task::spawn_blocking(move || start_in_vain(&second)).await.unwrap();
-        assert_eq!(code, 1, "{text}");
-        assert!(text.contains("another server (lessor, process ") && text.contains("works on this storage"), "{text}");
-        // The first has not noticed anything, and leaves the storage free for the next.
-        lessor.write("sys/mounts/kv", json!({ "type": "kv" })).await;
-        lessor.stop();
-        let begun = Instant::now();
-        let next = Lessor::stored(directory.path(), &format!("{storage}\n{}", Lessor::STATIC)).await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "the right was not given back");
-        next.stop();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_storage_was_taken_over_ends() {
-    let (directory, etcd) = (tempfile::tempdir().unwrap(), Etcd::start());
-    let lessor = initialised(directory.path(), &etcd_stanza(&etcd)).await;
-    for lease in etcd.run(&["lease", "list"]).lines().filter(|line| line.len() == 16) {
-        etcd.run(&["lease", "revoke", lease]);
-    }
-    etcd.run(&["put", "/vault/lock", "somebody else"]);
-    let (code, text) = lessor.ended().await;
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("the storage is no longer this server's: another server (somebody else)"), "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_storage_that_cannot_be_used_is_named_before_anything_is_served() {
     let postgres = Postgres::start();
     let nowhere = format!("http://127.0.0.1:{}", free_port());

@@ -14,6 +14,7 @@ mod stay;
 
 pub use clock::ClusterClock;
 pub(crate) use member::Member;
+pub use member::NODES;
 pub(crate) use stay::stay;
 
 use crate::keys::SHARDS;

@@ -1,7 +1,11 @@
 //! `operator migrate`: from the storage of one stanza into that of another.
 use crate::config::{ConfigError, MigrateConfig};
-use lessor_storage::{Kinds, Migrated, Opened, migrate};
+use lessor_core::cluster::{BEAT, NODES};
+use lessor_storage::{Kinds, Migrated, Storage, migrate};
 use std::path::Path;
+
+/// Nodes that are looked at.
+const MOST: usize = 1000;
 
 /// What is to be done.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +35,7 @@ pub enum MigrateError {
     Migrate(#[from] lessor_storage::Error),
 }
 
-/// Moves everything by the file's two stanzas. Servers are kept out of both storages meanwhile.
+/// Moves everything by the file's two stanzas, while no server works on either.
 ///
 /// # Errors
 /// Why not everything is there. It can be repeated.
@@ -50,17 +54,28 @@ pub async fn migrate_storage(file: &Path, migration: &Migration, kinds: &Kinds) 
             return Ok(Migrated::default());
         }
         let source = kinds.open_for_migration(&config.source).await.map_err(open("storage_source"))?;
-        let done = migrate(&*source.storage, &*destination.storage, migration.start.as_deref()).await;
-        close(source).await;
-        Ok(done?)
+        for (which, opened) in [("storage_source", &source), ("storage_destination", &destination)] {
+            refuse_in_use(&*opened.storage).await.map_err(open(which))?;
+        }
+        Ok(migrate(&*source.storage, &*destination.storage, migration.start.as_deref()).await?)
     };
-    let done = done.await;
-    close(destination).await;
-    done
+    done.await
 }
 
-async fn close(opened: Opened) {
-    if let Some(alone) = opened.alone {
-        alone.release().await;
+/// Nodes that share a storage say again and again that they live.
+async fn refuse_in_use(storage: &dyn Storage) -> Result<(), lessor_storage::Error> {
+    if !storage.is_shared() {
+        return Ok(());
     }
+    let before = storage.scan(NODES, None, MOST).await?;
+    if before.is_empty() {
+        return Ok(());
+    }
+    tokio::time::sleep(BEAT * 3).await;
+    let moved = storage.scan(NODES, None, MOST).await?.into_iter().filter(|node| !before.contains(node)).count();
+    if moved == 0 {
+        return Ok(());
+    }
+    let text = format!("{moved} servers work on this storage: stop them first");
+    Err(lessor_storage::Error::Unavailable(text))
 }

@@ -17,7 +17,6 @@ use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::settings::Settings;
 use lessor_engine::{Secret, SystemClock};
-use lessor_storage::alone::Alone;
 use lessor_storage::{Opened, Stanza};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -34,9 +33,6 @@ pub enum ServerError {
     /// The storage.
     #[error("Error initializing storage: {0}")]
     Storage(#[from] lessor_storage::Error),
-    /// Another server has it, or nobody can say.
-    #[error("the storage is no longer this server's: {0}")]
-    StorageLost(String),
     /// A listener.
     #[error("Error initializing listener on {address}: {reason}")]
     Listener {
@@ -64,25 +60,18 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     // A signal that arrives during the start waits for its end.
     let mut signals = Signals::new()?;
-    let mut running = start(options, factories).await?;
+    let running = start(options, factories).await?;
     announce(&running.banner, running.root_token.as_ref().map(Secret::expose));
-    let lost = loop {
-        tokio::select! {
-            told = signals.next() => match told {
-                Told::Reload => running.reload().await,
-                Told::Stop => break None,
-            },
-            why = running.storage_lost() => break Some(why),
-        }
-    };
+    while let Told::Reload = signals.next().await {
+        running.reload().await;
+    }
     running.stop().await;
-    lost.map_or(Ok(()), |why| Err(ServerError::StorageLost(why)))
+    Ok(())
 }
 
 /// A server that serves.
 pub struct Running {
     core: Arc<Core>,
-    alone: Option<Alone>,
     options: Options,
     listening: Vec<Arc<Listening>>,
     process: Arc<Process>,
@@ -111,7 +100,7 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     }
     let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose().map_err(ServerError::Start)?;
     let kept = telemetry::start(&config.telemetry);
-    let (core, alone) = core(&config, &options, factories, kept.clone(), logging.levels()).await?;
+    let core = core(&config, &options, factories, kept.clone(), logging.levels()).await?;
     core.start().await.map_err(|error| ServerError::Start(error.to_string()))?;
     // Dev mode is ready before its first client can ask.
     let dev = match options.dev {
@@ -136,7 +125,6 @@ pub async fn start(options: Options, factories: Factories) -> Result<Running, Se
     let root_token = dev.map(|dev| dev.token);
     Ok(Running {
         core,
-        alone,
         options,
         listening,
         process,
@@ -190,16 +178,6 @@ impl Running {
         self.tasks.close();
         self.tasks.wait().await;
         self.core.seal().await;
-        if let Some(alone) = self.alone {
-            alone.release().await;
-        }
-    }
-    /// Waits until the storage is no longer this server's.
-    async fn storage_lost(&mut self) -> String {
-        match &mut self.alone {
-            Some(alone) => alone.lost().await,
-            None => std::future::pending().await,
-        }
     }
 }
 
@@ -284,9 +262,9 @@ async fn core(
     factories: Factories,
     kept: Option<Arc<Kept>>,
     logs: Option<Arc<dyn Logs>>,
-) -> Result<(Arc<Core>, Option<Alone>), ServerError> {
+) -> Result<Arc<Core>, ServerError> {
     let stanza = config.storage.clone().map_or_else(|| Stanza::new("inmem"), |storage| storage.stanza);
-    let Opened { storage, name, alone } = options.storages.open(&stanza).await?;
+    let Opened { storage, name } = options.storages.open(&stanza).await?;
     let defaults = Settings::default();
     let settings = Settings {
         default_ttl: config.default_lease_ttl.unwrap_or(defaults.default_ttl),
@@ -309,7 +287,7 @@ async fn core(
         ..Settings::default()
     };
     let seal = config.seal.build().map_err(|error| ServerError::Start(error.to_string()))?;
-    Ok((Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }), alone))
+    Ok(Core::new(Parts { storage, seal, clock: Arc::new(SystemClock), settings, factories }))
 }
 
 fn hostname(config: &Config) -> Option<HeaderValue> {

@@ -1,9 +1,7 @@
 //! Calls to a cluster: the endpoint that answers, the token that is valid, and a time for everything.
 //!
 //! Which answers mean what is etcd's `api/v3rpc/rpctypes/error.go`.
-use crate::proto::{
-    AuthenticateRequest, AuthenticateResponse, Empty, LeaseKeepAliveResponse, LeaseRequest, MemberListResponse,
-};
+use crate::proto::{AuthenticateRequest, AuthenticateResponse, Empty, MemberListResponse};
 use crate::settings::Settings;
 use lessor_storage::{Error, Result};
 use prost::Message;
@@ -26,9 +24,6 @@ const LARGEST_ANSWER: usize = 1 << 30;
 pub(crate) const RANGE: &str = "/etcdserverpb.KV/Range";
 pub(crate) const TXN: &str = "/etcdserverpb.KV/Txn";
 pub(crate) const DELETE_RANGE: &str = "/etcdserverpb.KV/DeleteRange";
-pub(crate) const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
-pub(crate) const LEASE_REVOKE: &str = "/etcdserverpb.Lease/LeaseRevoke";
-const LEASE_KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
 const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 
@@ -148,39 +143,6 @@ impl Client {
                 Err(Fault::Unknown(status)) => return Err(self.words(&status)),
             }
             attempt += 1;
-        }
-    }
-
-    /// Renews a lease; the seconds it has left, 0 for one that is gone.
-    pub(crate) async fn keep_alive(&self, id: i64) -> Result<i64> {
-        let (at, channel) = self.channel();
-        let call = async {
-            let mut grpc = Grpc::new(channel);
-            grpc.ready().await.map_err(|error| Status::unavailable(causes(&error)))?;
-            let codec = ProstCodec::<LeaseRequest, LeaseKeepAliveResponse>::default();
-            // The stream stays open until the answer is there.
-            let asked = futures::StreamExt::chain(
-                futures::stream::iter([LeaseRequest { id }]),
-                futures::stream::pending::<LeaseRequest>(),
-            );
-            let path = PathAndQuery::from_static(LEASE_KEEP_ALIVE);
-            let mut answers = grpc.streaming(self.request(asked), path, codec).await?.into_inner();
-            answers.message().await
-        };
-        match timeout(self.settings.request_timeout, call).await {
-            Ok(Ok(Some(answer))) => Ok(answer.ttl),
-            Ok(Err(status)) if is_stale_token(&status) => {
-                self.log_in().await?;
-                Err(self.words(&status))
-            }
-            failed => {
-                self.leave(at);
-                let status = match failed {
-                    Ok(Err(status)) => status,
-                    _ => Status::deadline_exceeded("no answer in time"),
-                };
-                Err(self.words(&status))
-            }
         }
     }
 

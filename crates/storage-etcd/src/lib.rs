@@ -4,7 +4,6 @@
 //! compares for the guards, the writes, and a mark (`session.rs`) by which the outcome is found out when the answer was
 //! lost. `order.rs` says how a batch of any length is still one transaction.
 mod client;
-mod lock;
 mod order;
 mod proto;
 mod session;
@@ -12,8 +11,7 @@ mod settings;
 
 use async_trait::async_trait;
 use client::{Client, Fault, PATIENCE, RANGE, TXN, pause};
-use lessor_storage::alone::enter;
-use lessor_storage::{Batch, Entry, Error, Opened, Result, Stanza, Storage, StorageKind, Version};
+use lessor_storage::{Batch, Entry, Error, Opened, Result, Snapshot, Stanza, Storage, StorageKind, Version};
 use order::Order;
 use proto::{
     CREATE, Compare, EQUAL, KeyValue, Op, PutRequest, RangeRequest, RangeResponse, Target, TxnRequest, TxnResponse,
@@ -46,10 +44,7 @@ impl StorageKind for EtcdKind {
     }
     async fn open(&self, stanza: &Stanza) -> Result<Opened> {
         let storage = EtcdStorage::open(stanza).await?;
-        let claim = Arc::new(lock::ServerLock::new(Arc::clone(&storage.client)));
-        let terms = lock::terms(storage.client.settings.lock_timeout);
-        let (storage, alone) = enter(Arc::new(storage), claim, terms).await?;
-        Ok(Opened { storage, name: "etcd", alone: Some(alone) })
+        Ok(Opened { storage: Arc::new(storage), name: "etcd" })
     }
 }
 
@@ -66,7 +61,7 @@ pub struct EtcdStorage {
 }
 
 impl EtcdStorage {
-    /// Connects, and marks the path as Lessor's. Other servers are not kept out: that is [`EtcdKind`]'s job.
+    /// Connects, and marks the path as Lessor's.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what to do about it.
@@ -96,8 +91,8 @@ impl EtcdStorage {
         Ok(answer.kvs.into_iter().next())
     }
 
-    /// One scan, all pages of it at the revision of the first.
-    async fn pages(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+    /// One scan, all pages of it at one revision: that of the first page for 0.
+    async fn pages(&self, prefix: &str, after: Option<&str>, limit: usize, mut revision: i64) -> Result<Vec<Entry>> {
         let mut key = match after {
             Some(after) if after >= prefix => format!("{}{after}\0", self.prefix).into_bytes(),
             _ => format!("{}{prefix}", self.prefix).into_bytes(),
@@ -107,7 +102,7 @@ impl EtcdStorage {
         if let Some(last) = range_end.last_mut() {
             *last += 1;
         }
-        let (mut entries, mut revision) = (Vec::new(), 0);
+        let mut entries = Vec::new();
         while key < range_end && entries.len() < limit {
             let wanted = PAGE.min(limit - entries.len());
             let range = RangeRequest {
@@ -139,6 +134,22 @@ impl EtcdStorage {
     async fn look(&self, order: &Order) -> Result<()> {
         let answer: TxnResponse = self.client.repeat(TXN, order.transaction(None)).await?;
         if answer.succeeded { Ok(()) } else { Err(conflict(order, &versions(&answer))) }
+    }
+}
+
+/// Everything as of one revision. It lasts until etcd compacts that revision away, as it is told to.
+struct Moment {
+    storage: EtcdStorage,
+    revision: i64,
+    after: Option<String>,
+}
+
+#[async_trait]
+impl Snapshot for Moment {
+    async fn page(&mut self) -> Result<Vec<Entry>> {
+        let page = self.storage.pages("", self.after.as_deref(), PAGE, self.revision).await?;
+        self.after = page.last().map(|entry| entry.key.clone()).or(self.after.take());
+        Ok(page)
     }
 }
 
@@ -189,10 +200,31 @@ impl Storage for EtcdStorage {
     async fn version(&self, key: &str) -> Result<Option<Version>> {
         Ok(self.find(key, true).await?.map(|found| version(found.mod_revision)))
     }
+    async fn versions(&self, keys: &[&str]) -> Result<Vec<Option<Version>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let range = |key: &&str| {
+            let key = format!("{}{key}", self.prefix).into_bytes();
+            Op::Range(RangeRequest { key, keys_only: true, ..RangeRequest::default() }).into()
+        };
+        let txn = TxnRequest { success: keys.iter().map(range).collect(), ..TxnRequest::default() };
+        let answer: TxnResponse = self.client.repeat(TXN, txn).await?;
+        Ok(versions(&answer).into_iter().map(|found| (found > 0).then(|| version(found))).collect())
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        let range = RangeRequest { key: self.prefix.as_bytes().to_vec(), limit: 1, ..RangeRequest::default() };
+        let answer: RangeResponse = self.client.repeat(RANGE, range).await?;
+        let revision = answer.header.map_or(0, |header| header.revision);
+        Ok(Box::new(Moment { storage: self.clone(), revision, after: None }))
+    }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         let mut scans = 1;
         loop {
-            match self.pages(prefix, after, limit).await {
+            match self.pages(prefix, after, limit, 0).await {
                 Err(error) if scans < SCANS && error.to_string().contains("has been compacted") => scans += 1,
                 other => return other,
             }

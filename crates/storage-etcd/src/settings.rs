@@ -14,10 +14,10 @@ pub(crate) const FIELDS: &[&str] = &[
     "tls_cert_file",
     "tls_key_file",
     "request_timeout",
-    "lock_timeout",
     "etcd_api",
     "discovery_srv",
     // Without a meaning here.
+    "lock_timeout",
     "discovery_srv_name",
     "ha_enabled",
     "max_receive_size",
@@ -40,7 +40,6 @@ pub(crate) struct Settings {
     pub(crate) login: Option<(String, Zeroizing<String>)>,
     pub(crate) tls: Tls,
     pub(crate) request_timeout: Duration,
-    pub(crate) lock_timeout: Duration,
 }
 
 impl Settings {
@@ -88,7 +87,6 @@ impl Settings {
             login,
             tls,
             request_timeout: duration(stanza, "request_timeout")?.unwrap_or(Duration::from_secs(5)),
-            lock_timeout: duration(stanza, "lock_timeout")?.unwrap_or(Duration::from_secs(15)),
         })
     }
 }

@@ -9,16 +9,15 @@
 //! deletes that row and learns from it what became of the commit, which is then done, repeated, or reported: never twice,
 //! never half. Only when the server stays away is the outcome not known.
 mod failure;
-mod lock;
 mod order;
 mod pool;
 mod schema;
 mod session;
 mod settings;
+mod snapshot;
 
 use async_trait::async_trait;
-use lessor_storage::alone::enter;
-use lessor_storage::{Batch, Entry, Error, Opened, Result, Stanza, Storage, StorageKind, Version};
+use lessor_storage::{Batch, Entry, Error, Opened, Result, Snapshot, Stanza, Storage, StorageKind, Version};
 use order::Order;
 use pool::{Leased, PATIENCE, Pool, pause};
 use session::{STATEMENT_TIMEOUT, Session};
@@ -50,9 +49,7 @@ impl StorageKind for PostgresKind {
     }
     async fn open(&self, stanza: &Stanza) -> Result<Opened> {
         let storage = PostgresStorage::open(stanza).await?;
-        let claim = Arc::new(lock::ServerLock::new(&storage.pool.settings));
-        let (storage, alone) = enter(Arc::new(storage), claim, lock::TERMS).await?;
-        Ok(Opened { storage, name: "postgresql", alone: Some(alone) })
+        Ok(Opened { storage: Arc::new(storage), name: "postgresql" })
     }
 }
 
@@ -75,7 +72,7 @@ enum Fate {
 }
 
 impl PostgresStorage {
-    /// Connects, and makes or upgrades the tables. Other servers are not kept out: that is [`PostgresKind`]'s job.
+    /// Connects, and makes or upgrades the tables.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what to do about it.
@@ -244,6 +241,17 @@ impl Storage for PostgresStorage {
     async fn version(&self, key: &str) -> Result<Option<Version>> {
         let rows = self.rows(|session| &session.version, &[&key.as_bytes()]).await?;
         Ok(rows.first().map(|row| version(row.get(0))))
+    }
+    async fn versions(&self, keys: &[&str]) -> Result<Vec<Option<Version>>> {
+        let wanted: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+        let rows = self.rows(|session| &session.versions, &[&wanted]).await?;
+        Ok(rows.iter().map(|row| row.get::<_, Option<i64>>(0).map(version)).collect())
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(snapshot::Moment::begin(Arc::clone(&self.pool)).await?))
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -49,6 +49,7 @@ pub(crate) struct Session {
     pub(crate) number: i64,
     pub(crate) get: Statement,
     pub(crate) version: Statement,
+    pub(crate) versions: Statement,
     pub(crate) scan: Statement,
     pub(crate) commit: Statement,
 }
@@ -82,9 +83,11 @@ impl Session {
         let names = &settings.names;
         let sql = |text: &str| names.fill(text);
         let id = rand::random::<[u8; 16]>().to_vec();
-        let (get, version, scan, commit, insert) = (
+        let (get, version, versions, scan, commit, insert) = (
             sql("SELECT key, value, version FROM {entries} WHERE key = $1"),
             sql("SELECT version FROM {entries} WHERE key = $1"),
+            sql("SELECT e.version FROM unnest($1::bytea[]) WITH ORDINALITY AS wanted (key, place) \
+                 LEFT JOIN {entries} e ON e.key = wanted.key ORDER BY wanted.place"),
             sql("SELECT key, value, version FROM {entries} WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3"),
             sql("SELECT {commit}($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
             // Rows of connections that are long gone are taken along; no connection lives for a day.
@@ -92,15 +95,16 @@ impl Session {
                  INSERT INTO {sessions} (id, number, result) VALUES ($1, 0, 0)"),
         );
         // One round trip for all of them.
-        let (get, version, scan, commit, insert) = tokio::try_join!(
+        let (get, version, versions, scan, commit, insert) = tokio::try_join!(
             client.prepare(&get),
             client.prepare(&version),
+            client.prepare(&versions),
             client.prepare(&scan),
             client.prepare(&commit),
             client.prepare(&insert),
         )
         .map_err(fault)?;
         client.execute(&insert, &[&id]).await.map_err(fault)?;
-        Ok(Self { client, born: Instant::now(), id, number: 0, get, version, scan, commit })
+        Ok(Self { client, born: Instant::now(), id, number: 0, get, version, versions, scan, commit })
     }
 }

@@ -69,13 +69,6 @@ impl Settings {
     }
 }
 
-impl Settings {
-    /// The same for another way to connect.
-    pub(crate) fn with_server(&self, server: Server) -> Self {
-        Self { server, names: self.names.clone(), ..*self }
-    }
-}
-
 /// A server of PostgreSQL takes 100 connections as delivered, and three nodes should fit.
 const DEFAULT_PARALLEL: usize = 24;
 

@@ -1,5 +1,4 @@
 //! How a program names its storage engines: each kind opens what a `storage` stanza describes.
-use crate::alone::Alone;
 use crate::{CachedStorage, EmbeddedStorage, Error, MemoryStorage, Result, Storage};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -68,8 +67,6 @@ pub struct Opened {
     pub storage: Arc<dyn Storage>,
     /// Shown as the storage type.
     pub name: &'static str,
-    /// Keeps other servers out, where the engine does not do that by itself.
-    pub alone: Option<Alone>,
 }
 
 /// One kind of storage engine.
@@ -84,7 +81,7 @@ pub trait StorageKind: Send + Sync {
     /// # Errors
     /// A text that names the field.
     fn check(&self, stanza: &Stanza) -> Result<(), String>;
-    /// Opens the storage, makes or upgrades its schema, and keeps other servers out.
+    /// Opens the storage, and makes or upgrades its schema. One that is not shared keeps other servers out.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what to do about it.
@@ -139,9 +136,6 @@ impl Kinds {
     pub async fn open(&self, stanza: &Stanza) -> Result<Opened> {
         let opened = self.open_for_migration(stanza).await?;
         if opened.storage.get(crate::migrate::MARKER).await?.is_some() {
-            if let Some(alone) = opened.alone {
-                alone.release().await;
-            }
             return Err(Error::Unavailable(
                 "a migration into this storage has not been finished: run `operator migrate` again".to_owned(),
             ));
@@ -191,7 +185,7 @@ impl StorageKind for Embedded {
         let path = stanza.text("path").unwrap_or_default().to_owned();
         let opened = tokio::task::spawn_blocking(move || EmbeddedStorage::open(path)).await;
         let storage = opened.map_err(|error| Error::Unavailable(error.to_string()))??;
-        Ok(Opened { storage: Arc::new(CachedStorage::new(Arc::new(storage), CACHE)), name: "embedded", alone: None })
+        Ok(Opened { storage: Arc::new(CachedStorage::new(Arc::new(storage), CACHE)), name: "embedded" })
     }
 }
 
@@ -210,6 +204,6 @@ impl StorageKind for Memory {
         Ok(())
     }
     async fn open(&self, _: &Stanza) -> Result<Opened> {
-        Ok(Opened { storage: Arc::new(MemoryStorage::new()), name: "inmem", alone: None })
+        Ok(Opened { storage: Arc::new(MemoryStorage::new()), name: "inmem" })
     }
 }

@@ -7,10 +7,9 @@
 //! [`MemoryStorage`] keeps everything in memory and lets a test fail or freeze any single call.
 //! [`EmbeddedStorage`] is the default: one directory, safe against crashes, many commits to one flush.
 //! [`conformance`] is the suite that every engine passes, those of other crates included. [`Kinds`] names the engines a
-//! program was built with; [`alone`] keeps a second server away from a storage that several could reach.
+//! program was built with.
 use async_trait::async_trait;
 
-pub mod alone;
 mod cached;
 pub mod conformance;
 mod embedded;

@@ -26,6 +26,9 @@ impl Storage for Temporary {
     async fn commit(&self, batch: Batch) -> lessor_storage::Result<()> {
         self.storage.commit(batch).await
     }
+    async fn snapshot(&self) -> lessor_storage::Result<Box<dyn lessor_storage::Snapshot>> {
+        self.storage.snapshot().await
+    }
 }
 
 async fn open() -> Arc<dyn Storage> {

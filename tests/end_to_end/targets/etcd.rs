@@ -14,6 +14,7 @@ struct Member {
 pub struct Etcd {
     members: Vec<Member>,
     directory: tempfile::TempDir,
+    host: String,
     scheme: &'static str,
     /// Takes effect at the next start of a member.
     pub options: Vec<String>,
@@ -28,11 +29,17 @@ impl Etcd {
 
     /// With members and options of one's choice; `--cert-file` makes it listen with TLS.
     pub fn start_with(members: usize, options: &[&str]) -> Self {
+        Self::start_at("127.0.0.1", members, options)
+    }
+
+    /// The same on an address that other hosts reach.
+    pub fn start_at(host: &str, members: usize, options: &[&str]) -> Self {
         let tls = options.iter().any(|option| option.starts_with("--cert-file"));
         let member = |_| Member { child: None, client_port: free_port(), peer_port: free_port() };
         let mut etcd = Self {
             members: (0..members).map(member).collect(),
             directory: tempfile::tempdir_in("/tmp").unwrap(),
+            host: host.to_owned(),
             scheme: if tls { "https" } else { "http" },
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             login: Vec::new(),
@@ -77,7 +84,7 @@ impl Etcd {
     }
 
     pub fn address(&self, number: usize) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme, self.members[number].client_port)
+        format!("{}://{}:{}", self.scheme, self.host, self.members[number].client_port)
     }
 
     /// All members, separated by commas.
@@ -92,6 +99,15 @@ impl Etcd {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// The member that leads.
+    pub fn leader(&self) -> usize {
+        // Endpoint, id, version, size, whether it leads.
+        let status = self.run(&["endpoint", "status", "-w", "simple"]);
+        let columns = |line: &str| line.split(", ").map(str::to_owned).collect::<Vec<_>>();
+        let leader = status.lines().map(columns).find(|line| line[4] == "true").unwrap();
+        (0..self.members.len()).find(|number| self.address(*number) == leader[0]).unwrap()
     }
 
     /// Starts a member on its data again.

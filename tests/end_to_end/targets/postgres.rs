@@ -84,7 +84,8 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
-        let mut standby = Self { child: None, directory, host: self.host.clone(), options: Vec::new(), port: free_port() };
+        let mut standby =
+            Self { child: None, directory, host: self.host.clone(), options: Vec::new(), port: free_port() };
         standby.resume();
         standby
     }

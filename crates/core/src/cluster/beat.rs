@@ -1,6 +1,6 @@
 //! Joining, staying alive, seeing who died, and leaving.
 use super::clock::is_too_far;
-use super::member::{PREFIX, Peer};
+use super::member::{NODES, Peer};
 use super::{BEAT, Cluster, EXPIRY, Findings, Member, Read, key};
 use crate::mount::entry::uuid;
 use lessor_engine::{Error, Result};
@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     async fn read(&self) -> Result<Vec<Read>> {
-        let found = self.storage.scan(PREFIX, None, MOST).await?;
+        let found = self.storage.scan(NODES, None, MOST).await?;
         let read = found.into_iter().map(|entry| {
             let member: Member = serde_json::from_slice(&entry.value)?;
             Ok(Read { member, version: entry.version })

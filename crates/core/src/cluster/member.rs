@@ -25,11 +25,12 @@ pub struct Member {
     pub wall: Timestamp,
 }
 
-pub(super) const PREFIX: &str = "cluster/node/";
+/// Where the records of nodes lie.
+pub const NODES: &str = "cluster/node/";
 
 /// Where the record lies.
 pub(super) fn key(id: &str) -> String {
-    format!("{PREFIX}{id}")
+    format!("{NODES}{id}")
 }
 
 /// Another node, as it is seen from here.

@@ -2,7 +2,7 @@
 use crate::etcd::Etcd;
 use crate::{shared, stanza};
 use async_trait::async_trait;
-use lessor_storage::{Batch, Entry, Result, Storage, Version};
+use lessor_storage::{Batch, Entry, Result, Snapshot, Storage, Version};
 use lessor_storage_etcd::EtcdStorage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +27,12 @@ impl Storage for Nodes {
     }
     async fn version(&self, key: &str) -> Result<Option<Version>> {
         self.next().version(key).await
+    }
+    async fn versions(&self, keys: &[&str]) -> Result<Vec<Option<Version>>> {
+        self.next().versions(keys).await
+    }
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.next().snapshot().await
     }
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
         self.next().scan(prefix, after, limit).await

@@ -1,10 +1,10 @@
 //! The promises of storage on a real etcd, and what becomes of them when members die, fill up or refuse.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
+#![allow(clippy::print_stdout, reason = "counts are what a reader of the log looks for")]
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod conformance;
 mod death;
 mod refusals;
-mod server;
 mod tls;
 
 /// The starter that the end-to-end tests have.

@@ -1,11 +1,11 @@
 //! The promises of storage on a real PostgreSQL, and what becomes of them when it dies, fills up or refuses.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is a failed test")]
+#![allow(clippy::print_stdout, reason = "counts are what a reader of the log looks for")]
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod conformance;
 mod death;
 mod refusals;
 mod schema;
-mod server;
 mod tls;
 
 /// The starter that the end-to-end tests have.
