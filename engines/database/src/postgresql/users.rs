@@ -101,9 +101,18 @@ impl Transaction {
 
 /// Sends a batch again as long as it only collides with others.
 async fn persist(server: &Server, sql: &str) -> Result<std::result::Result<Rows, Failure>> {
+    persist_in(server, None, sql).await
+}
+
+/// The same in another database of the server.
+async fn persist_in(server: &Server, database: Option<&str>, sql: &str) -> Result<std::result::Result<Rows, Failure>> {
     let mut attempt = 1;
     loop {
-        match server.pool.run(sql).await? {
+        let done = match database {
+            Some(database) => server.pool.run_in(database, sql).await?,
+            None => server.pool.run(sql).await?,
+        };
+        match done {
             Err(failure) if attempt < ATTEMPTS && failure.is(error::is_collision) => {
                 tokio::time::sleep(Duration::from_millis(rand::random_range(1..=20 * u64::from(attempt)))).await;
                 attempt += 1;
@@ -325,7 +334,7 @@ async fn delete_by_default(server: &Server, username: &str) -> Result<()> {
     let Some(oid) = oid(server, username).await? else { return Ok(()) };
     // Membership lets a root account that is no superuser act on what the role owns and on its sessions. It may have it
     // already, or need none; if it is missing, the steps below say so.
-    let _ = server.pool.run(&format!("GRANT {role} TO CURRENT_USER")).await?;
+    let _ = persist(server, &format!("GRANT {role} TO CURRENT_USER")).await?;
     end_sessions(server, &oid).await;
     let databases = server
         .pool
@@ -340,7 +349,7 @@ async fn delete_by_default(server: &Server, username: &str) -> Result<()> {
     let clear = format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}");
     let mut troubles = String::new();
     for database in databases.into_iter().filter_map(|row| row.into_iter().next()?) {
-        let trouble = match server.pool.run_in(&database, &clear).await {
+        let trouble = match persist_in(server, Some(&database), &clear).await {
             Ok(Ok(_)) => continue,
             Ok(Err(failure)) => failure.explain("clearing", &[]),
             Err(error) => error,
