@@ -2,10 +2,12 @@
 //! `lessor-bench peer <lessor program> <peer program>`, `lessor-bench outage <lessor program> [minutes ...]`,
 //! `lessor-bench scale <lessor program>`.
 #![allow(clippy::print_stdout, reason = "the tables are the result")]
+mod certificates;
 mod http;
 mod load;
 mod outage;
 mod postgres;
+mod raw;
 mod scale;
 mod server;
 
@@ -279,6 +281,9 @@ fn beside_peer(lessor: &Path, peer: &Path, directory: &Path) -> Result<()> {
     }
     if wanted("credentials") {
         bench.credentials(&Postgres::start(directory)?)?;
+    }
+    if wanted("certificates") {
+        certificates::run(&bench, directory)?;
     }
     if wanted("leases") {
         bench.leases(100_000)?;
