@@ -10,6 +10,7 @@ extern crate self as lessor_engine;
 
 pub mod auth;
 pub mod backend;
+pub mod beside;
 pub mod clock;
 pub mod context;
 pub mod duration;

@@ -178,7 +178,11 @@ impl KeyPair {
 
     /// Made beside the runtime where it takes long.
     pub(crate) async fn fresh(kind: Kind) -> Result<Self> {
-        beside(kind.is_slow(), move || Self::generate(kind)).await
+        if kind.is_slow() {
+            lessor_engine::beside::make(move || Self::generate(kind)).await
+        } else {
+            Self::generate(kind)
+        }
     }
 
     fn of(inner: Inner) -> Result<Self> {
@@ -300,9 +304,5 @@ pub(crate) async fn beside<T: Send + 'static>(
     slow: bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    if !slow {
-        return work();
-    }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Error::Internal("the work with the key broke off".to_owned()))?
+    if slow { lessor_engine::beside::sign(work).await } else { work() }
 }

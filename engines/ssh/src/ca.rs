@@ -47,7 +47,7 @@ pub(crate) struct Default {
     default: String,
 }
 
-/// The key pair that is asked for. RSA is made beside the runtime: it takes seconds.
+/// The key pair that is asked for.
 async fn pair(asked: &Submit) -> Result<(Pair, String)> {
     let (given_private, given_public) = (!asked.private_key.is_empty(), !asked.public_key.is_empty());
     if given_private != given_public {
@@ -66,7 +66,7 @@ async fn pair(asked: &Submit) -> Result<(Pair, String)> {
     }
     if generate {
         let kind = Kind::named(&asked.key_type, asked.key_bits)?;
-        let pair = crate::beside(move || Pair::generate(kind)).await?;
+        let pair = Pair::fresh(kind).await?;
         let line = pair.line();
         return Ok((pair, line));
     }

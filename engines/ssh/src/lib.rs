@@ -100,12 +100,3 @@ pub(crate) fn uuid() -> Result<String> {
     let text = hex::encode(bytes);
     Ok(format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]))
 }
-
-/// Runs slow work outside the runtime's threads.
-///
-/// # Errors
-/// What the work says.
-pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Error::Internal("the work with the key broke off".to_owned()))?
-}

@@ -157,6 +157,14 @@ impl Pair {
         }
     }
 
+    /// Made beside the runtime where it takes long.
+    pub(crate) async fn fresh(kind: Kind) -> Result<Self> {
+        match kind {
+            Kind::Rsa(_) => lessor_engine::beside::make(move || Self::generate(kind)).await,
+            Kind::Ec(_) | Kind::Ed25519 => Self::generate(kind),
+        }
+    }
+
     /// A private key in PEM (PKCS#1, SEC1, PKCS#8) or in OpenSSH's form, without a passphrase.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! `sign/` and `issue/`: certificates. Nothing of them is stored: a certificate ends by itself.
+use crate::Ssh;
 use crate::certificate::{Content, Kind};
 use crate::pair::{Kind as KeyKind, Pair};
 use crate::principals::principals;
 use crate::public::Public;
 use crate::roles::{CaRole, Role, key, parts};
 use crate::templates::{Admits, is_template, render};
-use crate::{Ssh, beside};
 use aws_lc_rs::digest::{SHA256, digest};
 use lessor_engine::{Context, Error, KeyValues, Params, Reply, Result, Seconds};
 use serde_json::json;
@@ -90,7 +90,10 @@ pub(crate) async fn issue(ssh: Arc<Ssh>, cx: Context, asked: Issue) -> Result<Re
         Some(Role::Ca(role)) => role,
     };
     let kind = KeyKind::named(&asked.key_type, asked.key_bits)?;
-    let pair = beside(move || Pair::generate(kind)).await?;
+    // Before seconds go into a key that nobody gets.
+    let cert_type = self::kind(&role, &asked.wanted.cert_type)?;
+    principals(&role, cert_type, asked.wanted.valid_principals.as_deref(), &cx.caller)?;
+    let pair = Pair::fresh(kind).await?;
     let public = Public::from_blob(pair.public().to_vec())?;
     if let Err(refusal) = public.allowed_by(&role.allowed_user_key_lengths) {
         return Err(Error::invalid(if refusal.to_string().contains("invalid size") {
@@ -149,7 +152,7 @@ async fn certify(
         content.signed_by(&ca, digest)
     };
     // RSA takes milliseconds, everything else less than changing threads.
-    let line = if slow { beside(work).await? } else { work()? };
+    let line = if slow { lessor_engine::beside::sign(work).await? } else { work()? };
     Ok(Signed { issuer_id: issuer_id.to_owned(), serial, line, warnings })
 }
 
