@@ -117,7 +117,7 @@ impl<'a> Google<'a> {
     pub(crate) async fn open(gcp: &'a Gcp, cx: &Context, config: &'a Config) -> Result<Self> {
         let new = || async { Http::new("").map_err(|error| Error::Unavailable(error.to_string())) };
         let (http, now) = (gcp.http.get_or_try_init(new).await?, cx.now());
-        let token = gcp.access.token(http, config.credentials.as_ref(), now).await?;
+        let token = gcp.access.token(http, &config.identity(cx).await?, now).await?;
         Ok(Self { gcp, config, http, token, now })
     }
     /// Google's own keys, fetched again when this one is not among them.

@@ -237,8 +237,10 @@ async fn a_configuration_hides_its_key_and_names_what_is_wrong() {
         (json!({ "iam_alias": "instance_id" }), "must be one of role_id, unique_id"),
         (json!({ "gce_alias": "unique_id" }), "must be one of role_id, instance_id"),
         (json!({ "iam_metadata": "zone" }), "not available"),
-        (json!({ "custom_endpoint": { "dns": "x" } }), "use api, iam, crm or compute"),
+        (json!({ "custom_endpoint": { "dns": "x" } }), "use api, iam, crm, compute, sts, iamcredentials"),
         (json!({ "custom_endpoint": { "iam": "file:///x" } }), "is no address"),
+        (json!({ "identity_token_audience": "x" }), "only one of credentials and identity_token_audience"),
+        (json!({ "identity_token_audience": "x", "credentials": "" }), "needs service_account_email"),
     ] {
         let (status, error) = set.method.refused("config", body).await;
         assert!(status == 400 && error.contains(text), "{status} {error}");

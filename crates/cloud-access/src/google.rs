@@ -196,17 +196,28 @@ impl Source {
 }
 
 /// Token exchange (RFC 8693).
-async fn by_exchange(http: &Http, external: &External, now: Timestamp) -> Result<Granted, Error> {
-    let subject = external.credential_source.token(http).await?;
+async fn exchange(
+    http: &Http,
+    url: &str,
+    audience: &str,
+    kind: &str,
+    subject: &Secret,
+    now: Timestamp,
+) -> Result<Granted, Error> {
     let body = form(&[
         ("grant_type", BY_EXCHANGE),
-        ("audience", &external.audience),
+        ("audience", audience),
         ("scope", SCOPE),
         ("requested_token_type", ACCESS_TOKEN),
-        ("subject_token_type", &external.subject_token_type),
+        ("subject_token_type", kind),
         ("subject_token", subject.expose()),
     ]);
-    granted(http, Ask::post(&external.token_url, FORM, body), now).await
+    granted(http, Ask::post(url, FORM, body), now).await
+}
+
+async fn by_exchange(http: &Http, external: &External, now: Timestamp) -> Result<Granted, Error> {
+    let subject = external.credential_source.token(http).await?;
+    exchange(http, &external.token_url, &external.audience, &external.subject_token_type, &subject, now).await
 }
 
 /// A service account's token, for somebody who may act as it (iamcredentials v1, `generateAccessToken`).
@@ -300,10 +311,48 @@ async fn by_default(http: &Http, own: &Surroundings, now: Timestamp) -> Result<G
     }
 }
 
+/// A statement of this server's own that Google exchanges, and the account that may then be acted as.
+#[derive(Clone)]
+pub struct Federation {
+    /// Full name of the provider in a workload identity pool, with or without `https:` before it.
+    pub audience: String,
+    /// The signed statement.
+    pub statement: Secret,
+    /// Address of the token service.
+    pub token_url: String,
+    /// Address at which the account's tokens are generated.
+    pub account_url: String,
+}
+
+impl PartialEq for Federation {
+    fn eq(&self, other: &Self) -> bool {
+        // Every statement is another text.
+        (&self.audience, &self.token_url, &self.account_url) == (&other.audience, &other.token_url, &other.account_url)
+    }
+}
+
+/// Who asks.
+#[derive(Clone, PartialEq)]
+pub enum Identity {
+    /// The account of a key.
+    Key(ServiceKey),
+    /// Whoever a statement stands for.
+    Federated(Federation),
+    /// Whoever the surroundings of this server offer.
+    Surroundings,
+}
+
+async fn by_federation(http: &Http, federation: &Federation, now: Timestamp) -> Result<Granted, Error> {
+    let audience = federation.audience.trim_start_matches("https:");
+    let kind = "urn:ietf:params:oauth:token-type:jwt";
+    let own = exchange(http, &federation.token_url, audience, kind, &federation.statement, now).await?;
+    as_account(http, &federation.account_url, &own, &Value::Null, now).await
+}
+
 /// Access tokens of one mount or seal.
 #[derive(Default)]
 pub struct Access {
-    kept: Kept<Option<ServiceKey>>,
+    kept: Kept<Identity>,
     given: Option<Secret>,
     own: Surroundings,
 }
@@ -317,19 +366,20 @@ impl Access {
     pub fn with(credentials: Secret) -> Self {
         Self { given: Some(credentials), ..Self::default() }
     }
-    /// A token that Google takes now, of this key's account or of the default one.
+    /// A token that Google takes now.
     ///
     /// # Errors
     /// When Google refuses the credentials, or nobody answers.
-    pub async fn token(&self, http: &Http, key: Option<&ServiceKey>, now: Timestamp) -> Result<Secret, Error> {
+    pub async fn token(&self, http: &Http, who: &Identity, now: Timestamp) -> Result<Secret, Error> {
         let ask = async {
-            match (key, &self.given) {
-                (Some(key), _) => by_key(http, key, now).await,
-                (None, Some(given)) => by_path_or_text(http, given, now).await,
-                (None, None) => by_default(http, &self.own, now).await,
+            match (who, &self.given) {
+                (Identity::Key(key), _) => by_key(http, key, now).await,
+                (Identity::Federated(federation), _) => by_federation(http, federation, now).await,
+                (Identity::Surroundings, Some(given)) => by_path_or_text(http, given, now).await,
+                (Identity::Surroundings, None) => by_default(http, &self.own, now).await,
             }
         };
-        self.kept.get(key.cloned(), now, ask).await
+        self.kept.get(who.clone(), now, ask).await
     }
     /// Asks anew the next time.
     pub async fn forget(&self) {

@@ -2,7 +2,7 @@
 //! Credentials.
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod stand_in;
-use lessor_cloud_access::google::{Access, ServiceKey};
+use lessor_cloud_access::google::{Access, Federation, Identity, ServiceKey};
 use lessor_cloud_access::{Error, Surroundings};
 use lessor_engine::Secret;
 use serde_json::{Value, json};
@@ -29,7 +29,10 @@ async fn by_file(file: &Value, more: &[(&str, &str)]) -> Result<String, Error> {
     let mut last = Err(Error::Unavailable(String::new()));
     for own in [("GOOGLE_APPLICATION_CREDENTIALS", path.to_str()), ("CLOUDSDK_CONFIG", folder.path().to_str())] {
         let own = Surroundings::of(&[&[(own.0, own.1.unwrap())], more].concat());
-        last = Access::within(own).token(&http(), None, at(0)).await.map(|token| token.expose().to_owned());
+        last = Access::within(own)
+            .token(&http(), &Identity::Surroundings, at(0))
+            .await
+            .map(|token| token.expose().to_owned());
     }
     last
 }
@@ -39,10 +42,10 @@ async fn protocol_only_a_service_accounts_key_signs_for_a_token_that_is_kept() {
     let google = StandIn::start().await;
     google.answer("/token", 200, json!({ "access_token": "one", "expires_in": 3599 }));
     let file = key_file(&google);
-    let key = ServiceKey::parse(&Secret::new(file.to_string())).unwrap();
+    let key = Identity::Key(ServiceKey::parse(&Secret::new(file.to_string())).unwrap());
     let access = Access::within(Surroundings::of(&[]));
     for second in [0, 3000] {
-        assert_eq!(access.token(&http(), Some(&key), at(second)).await.unwrap().expose(), "one");
+        assert_eq!(access.token(&http(), &key, at(second)).await.unwrap().expose(), "one");
     }
     let (asked, count) = google.last();
     assert_eq!((count, asked.field("grant_type").as_str()), (1, "urn:ietf:params:oauth:grant-type:jwt-bearer"));
@@ -52,9 +55,9 @@ async fn protocol_only_a_service_accounts_key_signs_for_a_token_that_is_kept() {
     assert_eq!(claims.claims["aud"], file["token_uri"]);
     assert_eq!(by_file(&file, &[]).await.unwrap(), "one");
     let text = Access::with(Secret::new(file.to_string()));
-    assert_eq!(text.token(&http(), None, at(0)).await.unwrap().expose(), "one");
+    assert_eq!(text.token(&http(), &Identity::Surroundings, at(0)).await.unwrap().expose(), "one");
     let broken = Access::with(Secret::new("{ \"private_key\": \"s3cret\""));
-    assert!(!broken.token(&http(), None, at(0)).await.err().unwrap().to_string().contains("s3cret"));
+    assert!(!broken.token(&http(), &Identity::Surroundings, at(0)).await.err().unwrap().to_string().contains("s3cret"));
     google.answer("/token", 400, json!({ "error": "invalid_grant", "error_description": "Invalid JWT Signature." }));
     assert!(matches!(by_file(&file, &[]).await, Err(Error::Refused(text)) if text.contains("invalid_grant")));
 }
@@ -120,12 +123,34 @@ async fn protocol_only_without_a_file_the_machine_says_who_it_is() {
     google.answer(path, 200, json!({ "access_token": "machine", "expires_in": 3599 }));
     let host = google.address.trim_start_matches("http://");
     let own = Surroundings::of(&[("GCE_METADATA_HOST", host), ("HOME", "/nonexistent")]);
-    let token = Access::within(own).token(&http(), None, at(0)).await.unwrap();
+    let token = Access::within(own).token(&http(), &Identity::Surroundings, at(0)).await.unwrap();
     assert_eq!((token.expose(), google.last().0.header("metadata-flavor")), ("machine", "Google"));
     let away = Surroundings::of(&[("GCE_METADATA_HOST", "127.0.0.1:1")]);
-    let error = Access::within(away).token(&http(), None, at(0)).await.err().unwrap();
+    let error = Access::within(away).token(&http(), &Identity::Surroundings, at(0)).await.err().unwrap();
     assert!(matches!(&error, Error::Unavailable(text) if text.contains("no credentials in config")), "{error}");
     let gone = Surroundings::of(&[("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent")]);
-    let error = Access::within(gone).token(&http(), None, at(0)).await.err().unwrap();
+    let error = Access::within(gone).token(&http(), &Identity::Surroundings, at(0)).await.err().unwrap();
     assert!(matches!(&error, Error::Refused(text) if text.contains("/nonexistent cannot be read")), "{error}");
+}
+
+#[tokio::test]
+async fn protocol_only_this_servers_own_statement_is_exchanged_for_a_token_of_the_account() {
+    let google = StandIn::start().await;
+    google.answer("/v1/token", 200, json!({ "access_token": "federated", "expires_in": 3600 }));
+    google.answer("/as", 200, json!({ "accessToken": "account", "expireTime": "2027-01-15T09:00:00Z" }));
+    let access = Access::within(Surroundings::of(&[]));
+    for statement in ["first", "second"] {
+        let who = Identity::Federated(Federation {
+            audience: "https://iam.googleapis.com/projects/1/x".into(),
+            statement: Secret::new(statement),
+            token_url: google.url("/v1/token"),
+            account_url: google.url("/as"),
+        });
+        assert_eq!(access.token(&http(), &who, at(0)).await.unwrap().expose(), "account");
+    }
+    let all = google.all();
+    let [exchange, account] = all.as_slice() else { panic!("{all:?}") };
+    let fields = ["audience", "subject_token", "subject_token_type"].map(|name| exchange.field(name));
+    assert_eq!(fields, ["//iam.googleapis.com/projects/1/x", "first", "urn:ietf:params:oauth:token-type:jwt"]);
+    assert_eq!(account.header("authorization"), "Bearer federated");
 }

@@ -4,7 +4,7 @@ use crate::SettingError;
 use crate::rest::{Answered, Rest};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use lessor_cloud_access::google::Access;
+use lessor_cloud_access::google::{Access, Identity};
 use lessor_core::seal::{Seal, SealError, Unwrapped};
 use lessor_engine::{Clock, Secret, SystemClock};
 use lessor_platform_http::Ask;
@@ -53,7 +53,7 @@ impl GcpCkmsSeal {
         let segments =
             ["v1", "projects", &of.project, "locations", &of.region, "keyRings", &of.key_ring, "cryptoKeys", &key];
         let url = self.rest.url(&segments)?;
-        let token = self.access.token(&self.rest.http, None, SystemClock.now());
+        let token = self.access.token(&self.rest.http, &Identity::Surroundings, SystemClock.now());
         let token = token.await.map_err(|error| self.rest.no_token(&error))?;
         let ask = Ask::post(url.as_str(), "application/json", body.to_string().into_bytes());
         match self.rest.send(ask, &token).await? {

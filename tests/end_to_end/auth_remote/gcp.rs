@@ -1,6 +1,6 @@
 //! Protocol only: a stand-in for Google that holds every request against Google's published description (google.rs);
 //! Google's own Python libraries sign the logins.
-use super::google::{APP, Google, LESSOR, python};
+use super::google::{APP, Google, LESSOR, PROVIDER, python};
 use super::signer::{Signer, now};
 use super::{enabled, lives_and_ends, refused, renewal};
 use crate::lessor::Lessor;
@@ -200,6 +200,25 @@ async fn protocol_only_without_credentials_in_the_configuration_the_servers_surr
     let asked = google.stand_in.asked();
     let count = |path: &str| asked.iter().filter(|asked| asked.path.starts_with(path)).count();
     assert_eq!((count("/token"), count("/computeMetadata/")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn protocol_only_without_any_key_this_servers_own_statement_is_exchanged_for_the_accounts_token() {
+    let (google, stranger) = (Google::start(), Lessor::dev().await);
+    let lessor = enabled("gcp").await;
+    let issuer = |lessor: &Lessor| format!("{}/v1/identity/oidc/plugins", lessor.address);
+    google.change(|world| world.trusted = issuer(&stranger));
+    let mut config = google.endpoints();
+    config["identity_token_audience"] = json!(format!("https:{PROVIDER}"));
+    config["service_account_email"] = json!(LESSOR);
+    lessor.write("auth/gcp/config", config).await;
+    roles(&lessor).await;
+    let error = refused(&lessor, LOGIN, google.own(60), 500).await;
+    assert!(error.contains("Google refuses the credentials in config: invalid_grant"), "{error}");
+    google.change(|world| world.trusted = issuer(&lessor));
+    lessor.write(LOGIN, google.own(60)).await;
+    lessor.write(LOGIN, google.own(60)).await;
+    assert_eq!(google.stand_in.count("/v1/token"), 2, "the account's token is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex};
 pub const APP: &str = "app@p-one.iam.gserviceaccount.com";
 pub const LESSOR: &str = "lessor@p-one.iam.gserviceaccount.com";
 
+/// Provider of a workload identity pool.
+pub const PROVIDER: &str =
+    "//iam.googleapis.com/projects/11/locations/global/workloadIdentityPools/pool/providers/lessor";
+
 /// A service account with its one key.
 #[derive(Clone)]
 pub struct Account {
@@ -89,6 +93,8 @@ pub struct World {
     pub members: Vec<String>,
     pub down: bool,
     pub kms: CloudKms,
+    /// Who signs the statements that are exchanged, as an issuer.
+    pub trusted: String,
     google_keys: Value,
     tokens: Vec<String>,
     wrong: Vec<String>,
@@ -141,6 +147,31 @@ fn grant(world: &mut World, asked: &Asked) -> (u16, Value) {
     (200, json!({ "access_token": made, "expires_in": 3599, "token_type": "Bearer" }))
 }
 
+/// The token service: what a trusted issuer signed for the provider (RFC 8693).
+fn exchange(world: &mut World, asked: &Asked) -> (u16, Value) {
+    let form: BTreeMap<String, String> = form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
+    let field = |name: &str| form.get(name).map_or("", String::as_str);
+    let curl = Command::new("curl").args(["-sf", &format!("{}/.well-known/keys", world.trusted)]).output().unwrap();
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&curl.stdout).unwrap();
+    let mut check = Validation::new(Algorithm::RS256);
+    check.set_audience(&[format!("https:{PROVIDER}")]);
+    check.set_issuer(&[&world.trusted]);
+    let signed = |key: &jsonwebtoken::jwk::Jwk| {
+        let key = DecodingKey::from_jwk(key).unwrap();
+        jsonwebtoken::decode::<Value>(field("subject_token"), &key, &check).is_ok()
+    };
+    let asked_well = field("grant_type") == "urn:ietf:params:oauth:grant-type:token-exchange"
+        && field("audience") == PROVIDER
+        && field("requested_token_type") == "urn:ietf:params:oauth:token-type:access_token"
+        && field("subject_token_type") == "urn:ietf:params:oauth:token-type:jwt";
+    if !asked_well || !keys.keys.iter().any(signed) {
+        return (400, json!({ "error": "invalid_grant", "error_description": "x" }));
+    }
+    world.tokens.push("federated".into());
+    let kind = "urn:ietf:params:oauth:token-type:access_token";
+    (200, json!({ "access_token": "federated", "issued_token_type": kind, "token_type": "Bearer", "expires_in": 3599 }))
+}
+
 fn shown(world: &World, id: &str, path: &str, query: &str) -> Option<Value> {
     let name = path.split('/').nth(5).unwrap_or_default();
     let account = || world.accounts.values().find(|account| account.email == name || account.id == name);
@@ -160,6 +191,10 @@ fn shown(world: &World, id: &str, path: &str, query: &str) -> Option<Value> {
                 key["publicKeyData"] = json!(STANDARD.encode(&account.certificate));
             }
             Some(key)
+        }
+        "iamcredentials.projects.serviceAccounts.generateAccessToken" => {
+            let ends = jiff::Timestamp::from_second(now() + 3599).unwrap().to_string();
+            name.starts_with(LESSOR).then(|| json!({ "accessToken": "ya29.account", "expireTime": ends }))
         }
         "cloudresourcemanager.projects.getAncestry" => {
             let one = |kind: &str, id: &str| json!({ "resourceId": { "type": kind, "id": id } });
@@ -185,6 +220,7 @@ fn answer(world: &mut World, discovery: &Discovery, asked: &Asked) -> (u16, Valu
     }
     match asked.path.as_str() {
         "/token" => return grant(world, asked),
+        "/v1/token" => return exchange(world, asked),
         // How a machine's metadata server gives the token of its account.
         "/computeMetadata/v1/instance/service-accounts/default/token"
             if asked.header("metadata-flavor") == "Google" =>
@@ -207,6 +243,9 @@ fn answer(world: &mut World, discovery: &Discovery, asked: &Asked) -> (u16, Valu
         }
     };
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+    if (token == "federated") != (id == "iamcredentials.projects.serviceAccounts.generateAccessToken") {
+        return error(403, "PERMISSION_DENIED");
+    }
     let found = match id.starts_with("cloudkms.") {
         true => match world.kms.answer(id, path, &asked.json()) {
             Ok(found) => found,
@@ -238,13 +277,15 @@ impl Google {
             members: vec![link],
             down: false,
             kms: CloudKms::default(),
+            trusted: String::new(),
             google_keys: Signer::published(&[&signer]),
-            tokens: Vec::new(),
+            tokens: vec!["ya29.account".into()],
             wrong: Vec::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let seen = Arc::clone(&world);
-        let discovery = Discovery::load(&["iam.v1", "cloudresourcemanager.v1", "compute.v1", "cloudkms.v1"]);
+        let discovery =
+            Discovery::load(&["iam.v1", "cloudresourcemanager.v1", "compute.v1", "cloudkms.v1", "iamcredentials.v1"]);
         let stand_in = StandIn::start(move |asked| answer(&mut seen.lock().unwrap(), &discovery, asked));
         Self { stand_in, signer, world }
     }
@@ -264,7 +305,9 @@ impl Google {
     /// Of the mount, without credentials.
     pub fn endpoints(&self) -> Value {
         let base = &self.stand_in.address;
-        json!({ "custom_endpoint": { "api": base, "iam": base, "crm": base, "compute": base } })
+        json!({ "custom_endpoint": {
+            "api": base, "iam": base, "crm": base, "compute": base, "sts": base, "iamcredentials": base,
+        } })
     }
     /// A role for its account, and one for its machine.
     pub fn roles() -> [(&'static str, Value); 2] {
