@@ -198,6 +198,21 @@ async fn protocol_only_trouble_at_azure_is_tried_again_as_often_as_configured() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn protocol_only_an_application_that_trusts_this_servers_own_statements_needs_no_secret() {
+    let (azure, stranger) = (Azure::start(), Lessor::dev().await);
+    let issuer = |lessor: &Lessor| format!("{}/v1/identity/oidc/plugins", lessor.address);
+    azure.change(|world| world.trusted = issuer(&stranger));
+    let by_statement = json!({ "client_secret": "", "identity_token_audience": "api://AzureADTokenExchange" });
+    let lessor = configured(&azure, by_statement).await;
+    let login = on_machine(&azure.machine_token(), &json!({}));
+    assert!(refused(&lessor, LOGIN, login.clone(), 500).await.contains("invalid_client"));
+    azure.change(|world| world.trusted = issuer(&lessor));
+    lessor.write(LOGIN, login).await;
+    let both = refused(&lessor, "auth/azure/config", json!({ "client_secret": "x" }), 400).await;
+    assert!(both.contains("only one of client_secret and identity_token_audience"), "{both}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn protocol_only_without_a_secret_in_the_configuration_the_servers_surroundings_are_asked() {
     let (azure, directory) = (Azure::start(), tempfile::tempdir().unwrap());
     let environment = [

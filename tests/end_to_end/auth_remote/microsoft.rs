@@ -1,6 +1,6 @@
 //! Azure, as far as logins go: a tenant that gives tokens for the secrets of its applications and to the identities of
 //! machines, and the Resource Manager. Microsoft's own Python libraries are its other client.
-use super::signer::{Signer, now};
+use super::signer::{Signer, now, trusted};
 use super::stand_in::{Asked, StandIn};
 use crate::targets::keyvault::KeyVault;
 use crate::targets::tool;
@@ -30,6 +30,8 @@ pub struct World {
     pub trouble: Vec<u16>,
     pub down: bool,
     pub vault: KeyVault,
+    /// Whose statements Lessor's application takes for itself, as an issuer.
+    pub trusted: String,
     keys: Value,
     /// Tokens for other services, with the services.
     opaque: Vec<(String, String)>,
@@ -76,7 +78,11 @@ fn grant(world: &mut World, signer: &Signer, asked: &Asked) -> (u16, Value) {
     let Some(resource) = field("scope").split(' ').find_map(|scope| scope.strip_suffix("/.default")) else {
         return (400, json!({ "error": "invalid_scope", "error_description": "AADSTS70011: no." }));
     };
-    let known = world.secrets.get(field("client_id")).filter(|(secret, _)| secret == field("client_secret"));
+    let stated = field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        && field("client_id") == "lessor-client"
+        && trusted(&world.trusted, "api://AzureADTokenExchange", field("client_assertion"));
+    let proven = |known: &&(String, String)| stated || known.0 == field("client_secret");
+    let known = world.secrets.get(field("client_id")).filter(proven);
     let Some((_, principal)) = known else {
         let text = "AADSTS7000215: Invalid client secret provided.";
         return (401, json!({ "error": "invalid_client", "error_description": text, "error_codes": [7_000_215] }));

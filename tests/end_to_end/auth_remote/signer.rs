@@ -1,6 +1,6 @@
 //! A provider's signing key.
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -81,4 +81,15 @@ impl Signer {
         };
         json!({ "keys": signers.iter().map(key).collect::<Vec<_>>() })
     }
+}
+
+/// Whether a token is one that this issuer signed for that audience, by the keys it publishes.
+pub fn trusted(issuer: &str, audience: &str, token: &str) -> bool {
+    let curl = Command::new("curl").args(["-sf", &format!("{issuer}/.well-known/keys")]).output().unwrap();
+    let keys: JwkSet = serde_json::from_slice(&curl.stdout).unwrap();
+    let mut check = Validation::new(Algorithm::RS256);
+    check.set_audience(&[audience]);
+    check.set_issuer(&[issuer]);
+    let key = |key| DecodingKey::from_jwk(key).unwrap();
+    keys.keys.iter().any(|one| jsonwebtoken::decode::<Value>(token, &key(one), &check).is_ok())
 }
