@@ -206,7 +206,12 @@ impl Client {
         } else if said.contains("request is too large") || said.contains("larger than max") {
             "the batch is larger than etcd takes: raise its --max-request-bytes".to_owned()
         } else if is_absence(status) {
-            format!("etcd does not answer ({})", self.settings.addresses.join(", "))
+            let addresses = self.settings.addresses.join(", ");
+            // A server that misses a certificate closes the connection, with or without a word.
+            let unnamed = addresses.contains("https://") && self.settings.tls.identity.is_none();
+            let more =
+                if unnamed { "; if it wants a client's certificate, set tls_cert_file and tls_key_file" } else { "" };
+            format!("etcd does not answer ({addresses}{more})")
         } else {
             "etcd refused".to_owned()
         };

@@ -2,8 +2,10 @@
 //!
 //! A record is a key below `<path>data/`, its version is the revision of its last write. A commit is one transaction:
 //! compares for the guards, the writes, and a mark (`session.rs`) by which the outcome is found out when the answer was
-//! lost. `order.rs` says how a batch of any length is still one transaction.
+//! lost. `order.rs` says how a batch of any length is still one transaction, `gate.rs` what becomes of one with very many
+//! guards.
 mod client;
+mod gate;
 mod order;
 mod proto;
 mod session;
@@ -58,6 +60,8 @@ pub struct EtcdStorage {
     client: Arc<Client>,
     marks: Arc<Marks>,
     prefix: Arc<str>,
+    /// The key that is there while a commit works alone.
+    gate: Arc<[u8]>,
 }
 
 impl EtcdStorage {
@@ -72,7 +76,8 @@ impl EtcdStorage {
         prepare(&client, &path).await?;
         let marks = Arc::new(Marks::new(&path));
         marks.sweep(&client).await?;
-        Ok(Self { client, marks, prefix: format!("{path}data/").into() })
+        let gate = format!("{path}gate").into_bytes().into();
+        Ok(Self { client, marks, prefix: format!("{path}data/").into(), gate })
     }
 
     fn entry(&self, found: KeyValue) -> Result<Entry> {
@@ -128,12 +133,6 @@ impl EtcdStorage {
             }
         }
         Ok(entries)
-    }
-
-    /// Guards without writes: nothing to repeat, nothing to be found out.
-    async fn look(&self, order: &Order) -> Result<()> {
-        let answer: TxnResponse = self.client.repeat(TXN, order.transaction(None)).await?;
-        if answer.succeeded { Ok(()) } else { Err(conflict(order, &versions(&answer))) }
     }
 }
 
@@ -239,11 +238,14 @@ impl Storage for EtcdStorage {
             return self.look(&order).await;
         }
         let _permit = self.marks.permit().await?;
+        if order.is_wide() {
+            return self.commit_alone(&order).await;
+        }
         let end = Instant::now() + PATIENCE;
         let mut attempt = 0;
         loop {
             let mark = self.marks.take(&self.client).await?;
-            let txn = order.transaction(Some((&mark.key, mark.next())));
+            let txn = order.transaction(&mark, &self.gate);
             match self.client.call::<_, TxnResponse>(TXN, txn).await {
                 Ok(answer) if answer.succeeded => {
                     self.marks.give_back(mark, true);
@@ -253,9 +255,11 @@ impl Storage for EtcdStorage {
                     let found = versions(&answer);
                     if found.first().is_some_and(|mark| *mark > 0) {
                         self.marks.give_back(mark, false);
-                        return Err(conflict(&order, &found[1..]));
                     }
-                    // Somebody deleted the mark; the next one is new.
+                    // A closed gate opens soon; of a mark that somebody deleted, the next one is new.
+                    if let [(1..), 0, guards @ ..] = found.as_slice() {
+                        return Err(conflict(&order, guards));
+                    }
                 }
                 Err(Fault::Refused(error)) => {
                     self.marks.give_back(mark, false);

@@ -7,11 +7,15 @@ use crate::proto::{
     CREATE, Compare, DeleteRangeRequest, EQUAL, GREATER, LESS, MOD, Op, PutRequest, RangeRequest, RequestOp, Target,
     TxnRequest,
 };
-use lessor_storage::{Batch, Expect, Write};
+use crate::session::Mark;
+use lessor_storage::{Batch, Expect, Version, Write};
 use std::collections::BTreeMap;
 
 /// Operations of a transaction as etcd is delivered.
 const MAX_TXN_OPS: usize = 128;
+/// Guards that are compared within the transaction; what is left of the operations has to hold the writes. Compares
+/// cannot be spread over a tree as writes can: one that fails would stop its own branch only.
+const MOST_GUARDS: usize = 100;
 
 /// A batch, ready to be sent.
 pub(crate) struct Order {
@@ -46,29 +50,46 @@ impl Order {
         self.writes.is_empty()
     }
 
-    /// The transaction; `mark` is written with it, and has to be there before.
-    pub(crate) fn transaction(&self, mark: Option<(&[u8], Vec<u8>)>) -> TxnRequest {
-        let mut keys: Vec<Vec<u8>> = Vec::with_capacity(self.guards.len() + 1);
-        let mut compare = Vec::with_capacity(self.guards.len() + 1);
-        if let Some((key, _)) = &mark {
-            keys.push(key.to_vec());
-            compare.push(guard(key.to_vec(), Expect::Present));
-        }
-        for (key, expect) in &self.guards {
-            let key = format!("{}{key}", self.prefix).into_bytes();
-            keys.push(key.clone());
-            compare.push(guard(key, *expect));
-        }
-        let look = |key| Op::Range(RangeRequest { key, keys_only: true, ..RangeRequest::default() }).into();
-        let failure = keys.into_iter().map(look).collect();
-        let mut writes: Vec<RequestOp> = self.writes.iter().cloned().map(Into::into).collect();
-        if let Some((key, value)) = mark {
-            writes.push(Op::Put(PutRequest { key: key.to_vec(), value, lease: 0 }).into());
-        }
+    /// Whether there are more guards than a transaction takes.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.guards.len() > MOST_GUARDS
+    }
+
+    /// The transaction: on the condition that `mark` is there and the gate is not, and that the guards hold. If it fails,
+    /// the answer has the versions of mark, gate and guards, in this order.
+    pub(crate) fn transaction(&self, mark: &Mark, gate: &[u8]) -> TxnRequest {
+        let guards = self.guards.iter().map(|(key, expect)| (self.full(key), *expect));
+        let conditions =
+            [(mark.key.clone(), Expect::Present), (gate.to_vec(), Expect::Absent)].into_iter().chain(guards);
+        self.on(conditions.collect(), vec![mark.counted()])
+    }
+
+    /// The transaction of whoever holds the gate since `held` and has seen that the guards hold; it opens the gate.
+    pub(crate) fn transaction_alone(&self, mark: &Mark, gate: &[u8], held: Version) -> TxnRequest {
+        let conditions = vec![(mark.key.clone(), Expect::Present), (gate.to_vec(), Expect::Version(held))];
+        let open = Op::Delete(DeleteRangeRequest { key: gate.to_vec(), range_end: Vec::new() });
+        self.on(conditions, vec![mark.counted(), open])
+    }
+
+    fn on(&self, conditions: Vec<(Vec<u8>, Expect)>, more: Vec<Op>) -> TxnRequest {
+        let failure = conditions.iter().map(|(key, _)| look(key.clone(), 0)).collect();
+        let compare: Vec<Compare> = conditions.into_iter().map(|(key, expect)| guard(key, expect)).collect();
+        let writes: Vec<RequestOp> = self.writes.iter().cloned().chain(more).map(Into::into).collect();
         let left = MAX_TXN_OPS.saturating_sub(compare.len());
         // Where everything fits into one level, compares and writes share it.
         let success = if writes.len() <= MAX_TXN_OPS { writes } else { tree(writes, left) };
         TxnRequest { compare, success, failure }
+    }
+
+    /// Reads the versions of the guarded keys, part by part, as they were at `revision` (0: now).
+    pub(crate) fn look(&self, part: usize, revision: i64) -> Option<TxnRequest> {
+        let some = self.guards.chunks(MOST_GUARDS).nth(part)?;
+        let success = some.iter().map(|(key, _)| look(self.full(key), revision)).collect();
+        Some(TxnRequest { success, ..TxnRequest::default() })
+    }
+
+    fn full(&self, key: &str) -> Vec<u8> {
+        format!("{}{key}", self.prefix).into_bytes()
     }
 
     /// The first guard that does not hold, given the version of each key (0 for none).
@@ -81,6 +102,10 @@ impl Order {
         let mut pairs = self.guards.iter().zip(found);
         pairs.find(|((_, expect), found)| !holds(*expect, **found)).map(|((key, _), _)| key.as_str())
     }
+}
+
+fn look(key: Vec<u8>, revision: i64) -> RequestOp {
+    Op::Range(RangeRequest { key, revision, keys_only: true, ..RangeRequest::default() }).into()
 }
 
 fn guard(key: Vec<u8>, expect: Expect) -> Compare {
@@ -144,7 +169,8 @@ mod tests {
 
     #[test]
     fn batches_of_any_length_fit_into_what_etcd_takes() {
-        for (writes, guards) in [(1, 1), (127, 0), (127, 120), (128, 0), (129, 3), (1000, 5), (4000, 40), (20_000, 90)]
+        for (writes, guards) in
+            [(1, 1), (127, 0), (127, 120), (128, 0), (129, 3), (1000, 5), (4000, 40), (20_000, 90), (5000, 100)]
         {
             let mut batch = Batch::new();
             for number in 0..writes {
@@ -153,9 +179,16 @@ mod tests {
             for number in 0..guards {
                 batch = batch.expect(format!("{number}"), Expect::Absent);
             }
-            let txn = Order::of(batch, "/p/").transaction(Some((b"mark", Vec::new())));
-            assert!(fits(&txn, MAX_TXN_OPS), "{writes} writes with {guards} guards");
-            assert_eq!((count(&txn), txn.compare.len()), (writes + 1, guards + 1));
+            let order = Order::of(batch, "/p/");
+            let mark = Mark::named("mark");
+            for (txn, conditions) in [
+                (order.transaction(&mark, b"gate"), guards + 2),
+                (order.transaction_alone(&mark, b"gate", Version(7)), 2),
+            ] {
+                assert!(fits(&txn, MAX_TXN_OPS), "{writes} writes with {guards} guards");
+                assert_eq!(txn.compare.len(), conditions);
+                assert!((writes + 1..=writes + 2).contains(&count(&txn)));
+            }
         }
     }
 

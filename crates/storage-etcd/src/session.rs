@@ -22,8 +22,14 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// What is written with the next commit.
-    pub(crate) fn next(&self) -> Vec<u8> {
+    pub(crate) fn named(name: &str) -> Self {
+        Self { key: name.as_bytes().to_vec(), count: 0, born: Instant::now() }
+    }
+    /// The write that goes with the next commit.
+    pub(crate) fn counted(&self) -> Op {
+        Op::Put(PutRequest { key: self.key.clone(), value: self.next(), lease: 0 })
+    }
+    fn next(&self) -> Vec<u8> {
         (self.count + 1).to_string().into_bytes()
     }
 }
@@ -62,7 +68,7 @@ impl Marks {
             }
         }
         let name = format!("{}{:010}-{:016x}", self.prefix, seconds(), rand::random::<u64>());
-        let mark = Mark { key: name.into_bytes(), count: 0, born: Instant::now() };
+        let mark = Mark::named(&name);
         let put = Op::Put(PutRequest { key: mark.key.clone(), value: b"0".to_vec(), lease: 0 });
         // Nobody else has the name, so it may be repeated.
         let _: TxnResponse =

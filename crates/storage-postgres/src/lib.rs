@@ -1,4 +1,4 @@
-//! Storage in PostgreSQL, and in what speaks its protocol.
+//! Storage in PostgreSQL, and in servers that are made of it.
 //!
 //! One table of keys, values and versions. A commit is one call of one function (`sql/2-commit.sql`): it takes locks of
 //! the keys in ascending order, compares the guards with what is there, and writes, in one round trip and one
@@ -39,7 +39,7 @@ pub struct PostgresKind;
 #[async_trait]
 impl StorageKind for PostgresKind {
     fn labels(&self) -> &'static [&'static str] {
-        &["postgresql", "postgres", "cockroachdb"]
+        &["postgresql", "postgres"]
     }
     fn fields(&self) -> &'static [&'static str] {
         FIELDS

@@ -21,6 +21,14 @@ pub(crate) async fn prepare_up_to(settings: &Settings, steps: usize) -> Result<(
     // Nodes that start together make it once.
     let lock = number(&settings.names.entries(), "schema\0");
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock]).await.map_err(fault)?;
+    let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    if transaction.query_one(sql, &[]).await.map_err(fault)?.get::<_, i64>(0) == 0 {
+        return Err(Error::Unavailable(
+            "this server has no advisory locks, which commits need (CockroachDB has none): use PostgreSQL, or a server \
+             that is made of it"
+                .to_owned(),
+        ));
+    }
     let found = layout(&transaction, settings).await?;
     if found > STEPS.len() {
         return Err(Error::Unavailable(format!(

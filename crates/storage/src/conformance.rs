@@ -5,6 +5,7 @@
 //!
 //! Each promise is given an empty store. None of them looks at the clock or waits for time to pass.
 mod concurrency;
+mod figures;
 mod guards;
 mod scans;
 mod values;
@@ -13,6 +14,7 @@ use crate::{Batch, Entry, Error, Result, Storage};
 use std::sync::Arc;
 
 pub use concurrency::*;
+pub use figures::*;
 pub use guards::*;
 pub use scans::*;
 pub use values::*;

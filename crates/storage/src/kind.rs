@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Bytes of stored records, encrypted as they are, kept in memory where one process is the only writer.
 const CACHE: usize = 32 << 20;
@@ -14,7 +15,7 @@ pub struct Stanza {
     /// `postgresql` in `storage "postgresql" { ... }`.
     pub kind: String,
     /// What stands between the braces.
-    pub fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl fmt::Debug for Stanza {
@@ -32,12 +33,12 @@ impl Stanza {
     /// Adds a field.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.fields.insert(name.into(), value.into());
+        self.fields.insert(name.into(), Zeroizing::new(value.into()));
         self
     }
     /// The text of a field that is there and not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.fields.get(name).map(|text| text.as_str()).filter(|text| !text.is_empty())
     }
     /// A field that is a whole number.
     ///

@@ -26,7 +26,7 @@ impl StorageSetup {
         let mut stanza = Stanza::new(block.label(0).unwrap_or_default());
         let mut fields = Vec::new();
         for item in &block.body.items {
-            stanza.fields.insert(item.name().to_owned(), field(item.name(), &item.value)?);
+            stanza = stanza.with(item.name(), field(item.name(), &item.value)?);
             fields.push((item.name().to_owned(), places.unsupported_text(item)));
         }
         Ok(Self { stanza, file: places.file().to_owned(), fields })

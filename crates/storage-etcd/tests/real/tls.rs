@@ -60,7 +60,7 @@ async fn a_wrong_authority_is_refused_and_a_certificate_logs_in() {
         refusal(base.clone().with("tls_ca_file", file("ca.crt"))),
     );
     assert!(wrong.contains("certificate"), "{wrong}");
-    assert!(unnamed.contains("certificate"), "{unnamed}");
+    assert!(unnamed.contains("wants a client's certificate"), "{unnamed}");
     let storage = EtcdStorage::open(&ours.clone().with("tls_ca_file", file("ca.crt"))).await.unwrap();
     storage.commit(Batch::new().put("k", "v")).await.unwrap();
     // The name in the certificate is the user.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may block its own thread")]
 mod conformance;
 mod death;
+mod figures;
 mod refusals;
 mod schema;
 mod tls;
