@@ -14,7 +14,8 @@ pub(crate) fn is_passing(error: &OpenError) -> bool {
         OpenError::Timeout => true,
         OpenError::Driver(error) => match error.code() {
             Some(code) => is_absence(code) || *code == SqlState::TOO_MANY_CONNECTIONS,
-            None => is_io(error),
+            // It may be killed in the middle of a login.
+            None => error.is_closed() || is_io(error),
         },
     }
 }

@@ -164,14 +164,24 @@ impl PostgresStorage {
             ))
         };
         let end = Instant::now() + PATIENCE;
-        let sql = self.pool.settings.names.fill("DELETE FROM {sessions} WHERE id = $1 RETURNING number, result");
+        let number = lost.number + 1;
+        let names = &self.pool.settings.names;
+        let (stop, ask) = (
+            // Waits for the end of a commit that is under way, and stops one that has not begun.
+            names.fill("DELETE FROM {sessions} WHERE id = $1 AND number <> $2"),
+            // A statement of its own, so that it sees what the first one has waited for.
+            names.fill("SELECT result FROM {sessions} WHERE id = $1 AND number = $2"),
+        );
         let mut attempt = 0;
         loop {
             let fresh = self.pool.open(end).await.map_err(|error| unknown(&error))?;
-            let error = match timeout(NO_ANSWER, fresh.client.query_opt(&sql, &[&lost.id])).await {
-                Ok(Ok(Some(row))) if row.get::<_, i64>(0) == lost.number + 1 => return Ok(Fate::Done(row.get(1))),
-                Ok(Ok(Some(_))) => return Ok(Fate::Never),
-                Ok(Ok(None)) => Error::Unavailable("the row of the connection is gone".to_owned()),
+            let asked = async {
+                fresh.client.execute(&stop, &[&lost.id, &number]).await?;
+                fresh.client.query_opt(&ask, &[&lost.id, &number]).await
+            };
+            let error = match timeout(NO_ANSWER, asked).await {
+                Ok(Ok(Some(row))) => return Ok(Fate::Done(row.get(0))),
+                Ok(Ok(None)) => return Ok(Fate::Never),
                 Ok(Err(error)) if failure::is_broken(&error) && Instant::now() < end => {
                     pause(attempt).await;
                     attempt += 1;
