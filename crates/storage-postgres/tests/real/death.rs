@@ -44,7 +44,6 @@ async fn write(
                     error.to_string().contains("PostgreSQL") || error.to_string().contains("connection"),
                     "{error}"
                 );
-                let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("not known: {error}\n").as_bytes());
                 unknown.insert(number);
             }
         }
