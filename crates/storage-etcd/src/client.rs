@@ -24,6 +24,8 @@ const LARGEST_ANSWER: usize = 1 << 30;
 pub(crate) const RANGE: &str = "/etcdserverpb.KV/Range";
 pub(crate) const TXN: &str = "/etcdserverpb.KV/Txn";
 pub(crate) const DELETE_RANGE: &str = "/etcdserverpb.KV/DeleteRange";
+pub(crate) const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
+pub(crate) const LEASE_REVOKE: &str = "/etcdserverpb.Lease/LeaseRevoke";
 const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 

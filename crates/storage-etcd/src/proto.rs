@@ -141,6 +141,25 @@ pub(crate) struct TxnResponse {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct LeaseGrantRequest {
+    #[prost(int64, tag = "1")]
+    pub(crate) ttl: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LeaseGrantResponse {
+    #[prost(int64, tag = "2")]
+    pub(crate) id: i64,
+}
+
+/// Of `LeaseRevoke`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LeaseRequest {
+    #[prost(int64, tag = "1")]
+    pub(crate) id: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct AuthenticateRequest {
     #[prost(string, tag = "1")]
     pub(crate) name: String,

@@ -2,6 +2,7 @@
 //! machines, and the Resource Manager. Microsoft's own Python libraries are its other client.
 use super::signer::{Signer, now, trusted};
 use super::stand_in::{Asked, StandIn};
+pub use super::stand_in::{TENANT, VAULTS};
 use crate::targets::keyvault::KeyVault;
 use crate::targets::tool;
 use serde_json::{Value, json};
@@ -9,10 +10,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub const SUBSCRIPTION: &str = "99999999-2222-3333-4444-555555555555";
-/// Domain of key vaults.
-pub const VAULTS: &str = "vault.azure.net";
 /// Whom tokens are made for.
 pub const RESOURCE: &str = "api://lessor";
 /// Object ids of an application and of a machine's identity.

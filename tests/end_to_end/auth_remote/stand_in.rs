@@ -1,5 +1,4 @@
 //! An HTTP server that answers as a test tells it to, and remembers what it was asked.
-use super::microsoft::{TENANT, VAULTS};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -8,6 +7,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+
+/// The tenant that a refusal for want of a token names, and the service the token is for, as Microsoft's do.
+pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+pub const VAULTS: &str = "vault.azure.net";
 
 /// A request as it arrived; header names are in lower case.
 #[derive(Clone, Debug)]
