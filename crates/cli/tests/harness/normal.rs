@@ -39,37 +39,39 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 
 /// Replaces what is random, and the given texts of this side by their names.
 pub fn outcome(outcome: &Outcome, known: &[(String, String)]) -> Outcome {
-    let text = |text: &str| {
-        let mut text = sorted_json(text);
+    let named = |text: &str| {
+        let mut text = text.to_owned();
         for (name, value) in known.iter().filter(|(_, value)| !value.is_empty()) {
             text = text.replace(value, name);
         }
         for (rule, with) in RULES.iter() {
             text = rule.replace_all(&text, *with).into_owned();
         }
-        text.trim_end().to_owned()
+        text
     };
+    let text = |text: &str| named(&sorted_json(text, &named)).trim_end().to_owned();
     let err = text(&outcome.err);
     Outcome { code: outcome.code, out: text(&outcome.out), err: err.split_whitespace().collect::<Vec<_>>().join(" ") }
 }
 
-/// JSON documents are compared as values, so that the order of keys does not count.
-fn sorted_json(text: &str) -> String {
+/// JSON documents are compared as values, so that the order of keys does not count: as they are `named` when what is
+/// random in them is replaced.
+fn sorted_json(text: &str, named: &dyn Fn(&str) -> String) -> String {
     match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(value) if value.is_object() => format!("{:#?}", sorted(&value)),
+        Ok(value) if value.is_object() => format!("{:#?}", sorted(&value, named)),
         _ => text.to_owned(),
     }
 }
 
-fn sorted(value: &serde_json::Value) -> serde_json::Value {
+fn sorted(value: &serde_json::Value, named: &dyn Fn(&str) -> String) -> serde_json::Value {
     use serde_json::Value;
     match value {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            Value::Object(keys.into_iter().map(|key| (key.clone(), sorted(&map[key]))).collect())
+            keys.sort_by_key(|key| named(key));
+            Value::Object(keys.into_iter().map(|key| (key.clone(), sorted(&map[key], named))).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| sorted(item, named)).collect()),
         other => other.clone(),
     }
 }
