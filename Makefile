@@ -1,4 +1,4 @@
-.PHONY: help demo test test-heavy fuzz bench bench-outage bench-scale lint deny fmt
+.PHONY: help demo test test-heavy fuzz bench bench-cluster bench-outage bench-scale lint deny fmt
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 demo: ## build Lessor and run what works of its main job, end to end
@@ -16,6 +16,9 @@ fuzz: ## feed the readers of foreign input with random input, FUZZ_SECONDS (60) 
 bench: ## side by side with the peer, in one run
 	tests/install.sh
 	bench/run.sh
+bench-cluster: ## one, two and three nodes on one PostgreSQL, beside the peer's
+	tests/install.sh
+	bench/run.sh cluster
 bench-outage: ## PostgreSQL away for 2 and for 20 minutes while 500 leases end
 	bench/run.sh outage 2 20
 bench-scale: ## 200,000 leases, and 5,000 that end in one second

@@ -100,8 +100,17 @@ fn connect(port: u16, poll: &Poll, at: usize) -> Result<Client> {
 /// # Errors
 /// When a connection breaks.
 pub fn run(port: u16, token: &str, clients: usize, seconds: f64, ask: &Ask<'_>) -> Result<Cell> {
+    run_over(&[port], token, clients, seconds, ask)
+}
+
+/// The same with the clients spread over several nodes.
+///
+/// # Errors
+/// When a connection breaks.
+pub fn run_over(ports: &[u16], token: &str, clients: usize, seconds: f64, ask: &Ask<'_>) -> Result<Cell> {
     let mut poll = Poll::new()?;
-    let mut all = (0..clients).map(|at| connect(port, &poll, at)).collect::<Result<Vec<_>>>()?;
+    let port = |at: usize| ports[at % ports.len()];
+    let mut all = (0..clients).map(|at| connect(port(at), &poll, at)).collect::<Result<Vec<_>>>()?;
     let warm = Instant::now() + Duration::from_secs_f64(seconds / 5.0);
     let end = warm + Duration::from_secs_f64(seconds);
     let mut events = Events::with_capacity(clients.max(64));

@@ -1,12 +1,14 @@
 //! Lessor beside its peer, in one run, and Lessor alone in trouble:
-//! `lessor-bench peer <lessor program> <peer program>`, `lessor-bench outage <lessor program> [minutes ...]`,
+//! `lessor-bench peer|cluster <lessor program> <peer program>`, `lessor-bench outage <lessor program> [minutes ...]`,
 //! `lessor-bench scale <lessor program>`.
 #![allow(clippy::print_stdout, reason = "the tables are the result")]
 mod certificates;
+mod cluster;
 mod http;
 mod load;
 mod outage;
 mod postgres;
+mod quota;
 mod raw;
 mod scale;
 mod server;
@@ -248,17 +250,23 @@ fn main() -> Result<()> {
     std::process::Command::new("chmod").arg("755").arg(directory.path()).status()?;
     match arguments.as_slice() {
         ["peer", lessor, peer] => beside_peer(Path::new(lessor), Path::new(peer), directory.path()),
+        ["cluster", lessor, peer] => cluster::run(Path::new(lessor), Path::new(peer), directory.path(), seconds()),
         ["outage", lessor, minutes @ ..] => {
             let minutes: std::result::Result<Vec<u64>, _> = minutes.iter().map(|text| text.parse()).collect();
             outage::run(Path::new(lessor), directory.path(), &minutes.map_err(Error::other)?)
         }
         ["scale", lessor] => scale::run(Path::new(lessor), directory.path()),
-        _ => Err(Error::other("usage: lessor-bench peer|outage|scale <lessor program> ...")),
+        _ => Err(Error::other("usage: lessor-bench peer|cluster|outage|scale <lessor program> ...")),
     }
 }
 
+/// The length of a cell.
+fn seconds() -> f64 {
+    std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0)
+}
+
 fn beside_peer(lessor: &Path, peer: &Path, directory: &Path) -> Result<()> {
-    let seconds = std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
+    let seconds = seconds();
     let peer = Server::start("peer", peer, directory)?;
     let lessor = Server::start("lessor", lessor, directory)?;
     let mut bench = Bench { peer, lessor, seconds };

@@ -91,7 +91,8 @@ impl Postgres {
         let output = Command::new("psql").args(["-XAtqc", sql, &self.url()]).output()?;
         String::from_utf8_lossy(&output.stdout).trim().parse().map_err(Error::other)
     }
-    fn url(&self) -> String {
+    /// Where and as whom to connect.
+    pub fn url(&self) -> String {
         format!("postgresql://admin:pw@127.0.0.1:{}/postgres", self.port)
     }
     fn psql(&self, sql: &str) -> Result<std::process::ExitStatus> {

@@ -1,5 +1,6 @@
-//! The two servers, each in a directory of its own, initialised and unsealed.
+//! The servers, each in a directory of its own, initialised and unsealed.
 use crate::http::Connection;
+use crate::quota::Quota;
 use serde_json::{Value, json};
 use std::io::{Error, Result};
 use std::net::TcpListener;
@@ -42,17 +43,24 @@ fn spawn(program: &Path, config: &Path) -> Result<Child> {
 }
 
 impl Server {
-    /// Starts `program` on durable storage below `directory`.
+    /// Starts `program` on durable storage of its own below `directory`.
     pub fn start(name: &'static str, program: &Path, directory: &Path) -> Result<Self> {
         let directory = directory.join(name);
-        std::fs::create_dir_all(directory.join("data"))?;
-        let (port, cluster) = (free_port()?, free_port()?);
         let data = directory.join("data");
+        std::fs::create_dir_all(&data)?;
         let storage = if name == "lessor" {
             format!("storage \"embedded\" {{ path = {data:?} }}")
         } else {
             format!("storage \"raft\" {{\n path = {data:?}\n node_id = \"a\"\n}}")
         };
+        let mut server = Self::start_on(name, program, &directory, &storage)?;
+        server.initialise()?;
+        Ok(server)
+    }
+    /// Starts `program` on `storage` (the stanza), with its configuration below `directory`.
+    pub fn start_on(name: &'static str, program: &Path, directory: &Path, storage: &str) -> Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let (port, cluster) = (free_port()?, free_port()?);
         let config = directory.join("config.hcl");
         let text = format!(
             "{storage}\nlistener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n tls_disable = true\n}}\n\
@@ -61,26 +69,31 @@ impl Server {
         std::fs::write(&config, text)?;
         let child = spawn(program, &config)?;
         let program = program.to_owned();
-        let mut server = Self {
-            name,
-            port,
-            token: String::new(),
-            root: String::new(),
-            child,
-            program,
-            config,
-            share: String::new(),
-        };
+        let (token, root, share) = (String::new(), String::new(), String::new());
+        let server = Self { name, port, token, root, child, program, config, share };
         server.wait_for(|status| status != 0)?;
-        let made = server.ask("PUT", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 }))?;
-        server.token = made["root_token"].as_str().unwrap_or_default().to_owned();
-        server.share = made["keys_base64"][0].as_str().unwrap_or_default().to_owned();
-        server.unseal()?;
         Ok(server)
+    }
+    /// Initialises the storage, and unseals.
+    pub fn initialise(&mut self) -> Result<()> {
+        let made = self.ask("PUT", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 }))?;
+        self.token = made["root_token"].as_str().unwrap_or_default().to_owned();
+        self.share = made["keys_base64"][0].as_str().unwrap_or_default().to_owned();
+        self.unseal()
+    }
+    /// Becomes another node of the cluster that `first` initialised.
+    pub fn join(&mut self, first: &Self) -> Result<()> {
+        (self.token, self.share) = (first.token.clone(), first.share.clone());
+        self.unseal()
+    }
+    /// Bounds its processor time.
+    pub fn bound(&self, quota: &Quota) -> Result<()> {
+        quota.hold(self.child.id())
     }
     fn unseal(&self) -> Result<()> {
         self.ask("PUT", "sys/unseal", &json!({ "key": self.share }))?;
-        self.wait_for(|status| status == 200)
+        // 429 is a standby, which forwards.
+        self.wait_for(|status| matches!(status, 200 | 429))
     }
     /// Waits for a status of `sys/health`; 0 is no answer.
     fn wait_for(&self, fits: impl Fn(u16) -> bool) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::metrics::timed;
 use async_trait::async_trait;
 use lessor_storage::{Batch, Entry, Error, Expect, Result, Storage, Version, Write};
 use std::sync::{Arc, PoisonError, RwLock};
+use zeroize::Zeroize;
 
 /// Where the keyring lies, encrypted with the root key. Everything else below `core/` that has to be read while
 /// sealed lies in [`crate::seal`]'s keys.
@@ -182,7 +183,11 @@ impl Storage for Barrier {
         let _time = if deletes { timed!("barrier.delete") } else { timed!("barrier.put") };
         let keyring = self.keyring()?;
         let writes = batch.writes.into_iter().map(|write| match write {
-            Write::Put(key, value) => keyring.encrypt(&key, &value).map(|value| Write::Put(key, value)),
+            Write::Put(key, mut plain) => {
+                let value = keyring.encrypt(&key, &plain);
+                plain.zeroize();
+                value.map(|value| Write::Put(key, value))
+            }
             delete => Ok(delete),
         });
         self.below.commit(Batch { expects: batch.expects, writes: writes.collect::<Result<_>>()? }).await

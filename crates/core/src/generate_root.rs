@@ -1,26 +1,32 @@
 //! A root token for people who hold enough key shares, or recovery key shares: it leaves the node either combined
 //! with a one-time password, or encrypted with an OpenPGP key.
+use crate::ceremony::{Stand, Step};
 use crate::node::Core;
 use crate::pgp::PgpKey;
 use crate::rekey::right_nonce;
-use crate::seal::{Fit, Gathering, Share};
+use crate::seal::{Fit, Gathering, Share, stored};
 use crate::token::record::fresh_text;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use lessor_engine::{Error, Result, Secret};
+use lessor_engine::{Error, Result, Secret, Timestamp};
 use lessor_storage::Batch;
 use rand::{Rng, distr::Alphanumeric};
+use serde::{Deserialize, Serialize};
 
-/// One that is under way; it is held in memory only, and ends with the process.
+/// One that is under way.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct GenerateRoot {
     gathering: Gathering,
     cover: Cover,
+    started: Timestamp,
 }
 
 /// What hides the token on its way.
+#[derive(Clone, Serialize, Deserialize)]
 enum Cover {
-    OneTimePad(Secret),
-    Pgp(Box<PgpKey>),
+    OneTimePad(#[serde(with = "stored::text")] Secret),
+    /// A public key in base64.
+    Pgp(String),
 }
 
 /// How it goes.
@@ -53,18 +59,17 @@ impl Core {
             otp_length: self.otp_length(),
             ..Default::default()
         };
-        let slot = self.generate_root.lock().await;
-        Ok(match slot.as_ref() {
+        match self.generate_root.read().await?.state {
             Some(under_way) => under_way.status(status),
-            None => status,
-        })
+            None => Ok(status),
+        }
     }
     /// Begins; without a password and a key a password is made, and shown once.
     ///
     /// # Errors
     /// When one is under way, or password or key cannot be used.
     pub(crate) async fn begin_generate_root(&self, otp: Secret, pgp_key: &str) -> Result<GenerateRootStatus> {
-        let length = self.otp_length();
+        let (length, started) = (self.otp_length(), self.parts.clock.now());
         let mut made = None;
         let cover = match (otp.expose(), pgp_key) {
             ("", "") => {
@@ -73,9 +78,9 @@ impl Core {
                 Cover::OneTimePad(Secret::new(fresh))
             }
             ("", key) => {
-                let key = PgpKey::parse(key, self.parts.clock.now().as_second())
+                PgpKey::parse(key, started.as_second())
                     .map_err(|error| Error::invalid(format!("error parsing PGP key: {error}")))?;
-                Cover::Pgp(Box::new(key))
+                Cover::Pgp(key.to_owned())
             }
             (text, _) if text.len() != length => return Err(Error::invalid("OTP string has incorrect length")),
             (_, "") => Cover::OneTimePad(otp.clone()),
@@ -87,62 +92,92 @@ impl Core {
             otp: made,
             ..Default::default()
         };
-        let mut slot = self.generate_root.lock().await;
-        if slot.is_some() {
-            return Err(Error::invalid("root generation already in progress"));
-        }
-        let begun = slot.insert(GenerateRoot { gathering: Gathering::new(), cover });
-        Ok(begun.status(status))
+        let begun = GenerateRoot { gathering: Gathering::new(), cover, started };
+        let status = begun.status(status)?;
+        let begin = |under_way: &mut Option<GenerateRoot>| {
+            if under_way.is_some() {
+                return Err(Error::invalid("root generation already in progress"));
+            }
+            *under_way = Some(begun.clone());
+            Ok(())
+        };
+        self.generate_root.change(begin).await?;
+        Ok(status)
     }
     /// Forgets it.
-    pub(crate) async fn cancel_generate_root(&self) {
-        *self.generate_root.lock().await = None;
+    pub(crate) async fn cancel_generate_root(&self) -> Result<()> {
+        let forget = |under_way: &mut Option<GenerateRoot>| {
+            *under_way = None;
+            Ok(())
+        };
+        self.generate_root.change(forget).await
     }
     /// Takes one share; the last one that is needed gives the token.
     ///
     /// # Errors
     /// When none is under way, the nonce is another's, or the shares turn out to be wrong: then progress begins anew.
     pub(crate) async fn update_generate_root(&self, nonce: &str, share: Share) -> Result<GenerateRootStatus> {
+        self.generate_root.step(|stand| self.generate_root_step(stand, nonce, share.clone())).await
+    }
+    async fn generate_root_step(
+        &self,
+        mut stand: Stand<GenerateRoot>,
+        nonce: &str,
+        share: Share,
+    ) -> Result<Step<GenerateRoot, GenerateRootStatus>> {
         let config = self.seals.config().await?.ok_or_else(|| Error::invalid("Vault is not initialized"))?.0;
-        let mut slot = self.generate_root.lock().await;
-        let under_way = slot.as_mut().ok_or_else(|| Error::invalid("no root generation in progress"))?;
+        let end = stand.end();
+        let under_way = stand.state.as_mut().ok_or_else(|| Error::invalid("no root generation in progress"))?;
         right_nonce("root generation operation", &under_way.gathering.nonce, nonce)?;
         under_way.gathering.add(share);
-        let status = under_way.status(GenerateRootStatus { required: config.holders.threshold, ..Default::default() });
+        let status =
+            under_way.status(GenerateRootStatus { required: config.holders.threshold, ..Default::default() })?;
         match config.fit(under_way.gathering.shares()) {
-            Fit::TooFew => return Ok(status),
+            Fit::TooFew => return Ok(Step::GoesOn(stand, Ok(status))),
             Fit::Right(_) => {}
             Fit::Wrong => {
                 under_way.gathering.clear();
-                return Err(Error::invalid("root generation aborted: the key shares do not fit together"));
+                let wrong = Error::invalid("root generation aborted: the key shares do not fit together");
+                return Ok(Step::GoesOn(stand, Err(wrong)));
             }
         }
-        let encoded_token = Some(self.hidden_root_token(&under_way.cover).await?);
-        *slot = None;
-        Ok(GenerateRootStatus { encoded_token, ..status })
+        let encoded_token = match self.hidden_root_token(under_way, end).await {
+            Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => return Ok(Step::Again),
+            made => Some(made?),
+        };
+        Ok(Step::Ended(GenerateRootStatus { encoded_token, ..status }))
     }
     /// Hidden first, made afterwards: no token exists that nobody could have read.
-    async fn hidden_root_token(&self, cover: &Cover) -> Result<Secret> {
+    async fn hidden_root_token(
+        &self,
+        GenerateRoot { cover, started, .. }: &GenerateRoot,
+        end: Batch,
+    ) -> Result<Secret> {
         let text = fresh_text(self.parts.clock.now(), "");
         let hidden = match cover {
             Cover::OneTimePad(otp) => STANDARD_NO_PAD.encode(xor(text.expose().as_bytes(), otp.expose().as_bytes())?),
-            Cover::Pgp(key) => STANDARD.encode(key.encrypt(text.expose().as_bytes())?),
+            Cover::Pgp(key) => {
+                STANDARD.encode(PgpKey::parse(key, started.as_second())?.encrypt(text.expose().as_bytes())?)
+            }
         };
         let active = self.active()?;
-        active.tokens.create_as(self.root_token(), text, Batch::new()).await?;
+        active.tokens.create_as(self.root_token(), text, end).await?;
         Ok(Secret::new(hidden))
     }
 }
 
 impl GenerateRoot {
-    fn status(&self, base: GenerateRootStatus) -> GenerateRootStatus {
-        let pgp_fingerprint = if let Cover::Pgp(key) = &self.cover { key.fingerprint() } else { String::new() };
-        GenerateRootStatus {
+    fn status(&self, base: GenerateRootStatus) -> Result<GenerateRootStatus> {
+        let pgp_fingerprint = match &self.cover {
+            Cover::Pgp(key) => PgpKey::parse(key, self.started.as_second())?.fingerprint(),
+            Cover::OneTimePad(_) => String::new(),
+        };
+        Ok(GenerateRootStatus {
             nonce: self.gathering.nonce.clone(),
             progress: self.gathering.progress(),
             pgp_fingerprint,
             ..base
-        }
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod active;
 pub mod audit;
 pub mod barrier;
+mod ceremony;
 pub mod cluster;
 pub mod cors;
 

@@ -2,6 +2,7 @@
 use crate::active::Active;
 use crate::audit::{Audit, Declared};
 use crate::barrier::{Barrier, Key};
+use crate::ceremony::{self, Ceremony};
 use crate::cluster::{Cluster, ClusterClock, Member};
 use crate::generate_root::GenerateRoot;
 use crate::glance::Known;
@@ -59,7 +60,7 @@ pub struct Core {
     /// The shares of an unseal that is under way.
     pub(crate) unsealing: std::sync::Mutex<Option<Gathering>>,
     pub(crate) rekeys: Rekeys,
-    pub(crate) generate_root: Mutex<Option<GenerateRoot>>,
+    pub(crate) generate_root: Ceremony<GenerateRoot>,
     pub(crate) rotation: RwLock<RotationConfig>,
     pub(crate) health: Health,
 }
@@ -89,6 +90,8 @@ impl Core {
             settings: Arc::new(parts.settings.clone()),
             time: Arc::new(ClusterClock::new(Arc::clone(&parts.clock))),
             seals: SealStore::new(Arc::clone(&parts.storage)),
+            rekeys: Rekeys::new(&barrier),
+            generate_root: Ceremony::new(Arc::clone(&barrier), "generate-root"),
             barrier,
             parts,
             active: RwLock::default(),
@@ -97,8 +100,6 @@ impl Core {
             in_flight: crate::in_flight::InFlight::default(),
             levels: crate::logs::Levels::default(),
             unsealing: std::sync::Mutex::default(),
-            rekeys: Rekeys::default(),
-            generate_root: Mutex::default(),
             rotation: RwLock::default(),
             health: Health::default(),
         })
@@ -161,6 +162,9 @@ impl Core {
         let parts = &self.parts;
         let cluster = Cluster::new(Arc::clone(&storage), Arc::clone(&self.time), self.member());
         cluster.join().await?;
+        if cluster.members().len() == 1 {
+            ceremony::forget(&storage).await?;
+        }
         let builtin = system::mounts(self);
         self.load_rotation().await?;
         let audit = Audit::load(Arc::clone(&storage)).await?;
@@ -236,8 +240,6 @@ impl Core {
             }
         }
         self.barrier.seal();
-        self.rekeys.forget().await;
-        *self.generate_root.lock().await = None;
         metrics::gauge!("core.unsealed").set(0.0);
         metrics::gauge!("core.active").set(0.0);
     }

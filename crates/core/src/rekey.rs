@@ -3,18 +3,21 @@
 //! The new shares exist only in the answer, and an answer can be lost. So the record that makes them count keeps the
 //! old holders beside the new ones, and drops those once the answer has left ([`Core::handed_out`]), or once somebody
 //! unseals, which shows who holds what. With verification the new shares were seen before they count.
-use crate::barrier::Key;
+mod record;
+
+use crate::barrier::{Barrier, Key};
+use crate::ceremony::{Ceremony, Stand, Step};
 use crate::hand_out::{HandOut, one_key_per_share};
 use crate::node::{Core, Keys};
 use crate::pgp::PgpKey;
-use crate::seal::{self, Fit, Gathering, Holders, Quorum, SealConfig, SealKind, Share};
-use lessor_engine::{Error, Result, Timestamp};
+use crate::seal::{self, Gathering, Holders, Quorum, SealConfig, SealKind, Share};
+use lessor_engine::{Error, Result};
 use lessor_storage::{Batch, Storage, Version};
+use record::{Rekey, Verify};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, MutexGuard};
 
 /// How long after the answer the old shares still count.
 const GRACE: Duration = Duration::from_millis(500);
@@ -48,29 +51,12 @@ pub(crate) struct Wanted {
     pub(crate) verification: bool,
 }
 
-/// The rekeys under way; they are held in memory only, and end with the process.
-#[derive(Default)]
+/// The rekeys under way.
 pub(crate) struct Rekeys {
-    barrier: Mutex<Option<Rekey>>,
-    recovery: Mutex<Option<Rekey>>,
+    barrier: Ceremony<Rekey>,
+    recovery: Ceremony<Rekey>,
     /// New shares count, and their answer is on its way.
     answering: AtomicBool,
-}
-
-struct Rekey {
-    gathering: Gathering,
-    numbers: (u8, u8),
-    keys: Vec<PgpKey>,
-    backup: bool,
-    verification: bool,
-    started: Timestamp,
-    verify: Option<Verify>,
-}
-
-/// New shares that do not count yet: their holders show them first.
-struct Verify {
-    gathering: Gathering,
-    key: Key,
 }
 
 /// How a rekey goes.
@@ -108,16 +94,15 @@ pub(crate) struct VerifyStatus {
 }
 
 impl Rekeys {
-    async fn of(&self, target: Target) -> MutexGuard<'_, Option<Rekey>> {
-        match target {
-            Target::Barrier => self.barrier.lock().await,
-            Target::Recovery => self.recovery.lock().await,
-        }
+    pub(crate) fn new(barrier: &Arc<Barrier>) -> Self {
+        let ceremony = |name| Ceremony::new(Arc::clone(barrier), name);
+        Self { barrier: ceremony("rekey"), recovery: ceremony("rekey-recovery-key"), answering: AtomicBool::default() }
     }
-    /// Forgets everything: the node is sealed.
-    pub(crate) async fn forget(&self) {
-        *self.barrier.lock().await = None;
-        *self.recovery.lock().await = None;
+    fn of(&self, target: Target) -> &Ceremony<Rekey> {
+        match target {
+            Target::Barrier => &self.barrier,
+            Target::Recovery => &self.recovery,
+        }
     }
 }
 
@@ -144,91 +129,113 @@ impl Core {
         let numbers = seal::check_numbers(wanted.shares, wanted.threshold)?;
         one_key_per_share(wanted.pgp_keys.len(), wanted.shares, "incorrect number of PGP keys for rekey")?;
         let started = self.parts.clock.now();
-        let keys = PgpKey::parse_all(&wanted.pgp_keys, started.as_second())?;
-        let mut slot = self.rekeys.of(target).await;
-        if slot.is_some() {
-            return Err(Error::invalid("rekey already in progress"));
-        }
+        PgpKey::parse_all(&wanted.pgp_keys, started.as_second())?;
+        self.rekeys
+            .of(target)
+            .change(|under_way| {
+                if under_way.is_some() {
+                    return Err(Error::invalid("rekey already in progress"));
+                }
+                *under_way = Some(Rekey {
+                    gathering: Gathering::new(),
+                    numbers,
+                    pgp_keys: wanted.pgp_keys.clone(),
+                    backup: wanted.backup,
+                    verification: wanted.verification,
+                    started,
+                    verify: None,
+                });
+                Ok(())
+            })
+            .await?;
         self.rekeys.answering.store(false, Ordering::SeqCst);
-        *slot = Some(Rekey {
-            gathering: Gathering::new(),
-            numbers,
-            keys,
-            backup: wanted.backup,
-            verification: wanted.verification,
-            started,
-            verify: None,
-        });
         Ok(())
     }
     /// Forgets the operation. A `nonce` has to be its own; who is not `known` has to give one while it is fresh.
     pub(crate) async fn cancel_rekey(&self, target: Target, nonce: &str, known: bool) -> Result<()> {
         self.sealed_by(target).await?;
-        let mut slot = self.rekeys.of(target).await;
-        if let Some(rekey) = slot.as_ref() {
-            let fresh = self.parts.clock.now().as_second() - rekey.started.as_second() < FRESH;
-            if nonce != rekey.gathering.nonce && (!nonce.is_empty() || (fresh && !known)) {
-                return Err(Error::invalid("nonce: give the nonce of the rekey operation that is to be cancelled"));
+        let now = self.parts.clock.now().as_second();
+        let cancel = |under_way: &mut Option<Rekey>| {
+            if let Some(rekey) = under_way.as_ref() {
+                let fresh = now - rekey.started.as_second() < FRESH;
+                if nonce != rekey.gathering.nonce && (!nonce.is_empty() || (fresh && !known)) {
+                    let text = "nonce: give the nonce of the rekey operation that is to be cancelled";
+                    return Err(Error::invalid(text));
+                }
             }
-        }
-        *slot = None;
-        Ok(())
+            *under_way = None;
+            Ok(())
+        };
+        self.rekeys.of(target).change(cancel).await
     }
     /// Tells how it goes.
     pub(crate) async fn rekey_status(&self, target: Target) -> Result<RekeyStatus> {
         let required = self.sealed_by(target).await?.0.holders.threshold;
-        let slot = self.rekeys.of(target).await;
-        Ok(RekeyStatus { required, started: slot.as_ref().map(Rekey::status) })
+        let stand = self.rekeys.of(target).read().await?;
+        Ok(RekeyStatus { required, started: stand.state.as_ref().map(Rekey::status).transpose()? })
     }
     /// Takes one old share; the last one that is needed gives the new ones.
     ///
     /// # Errors
     /// When none is under way, the nonce is another's, or the shares turn out to be wrong: then progress begins anew.
     pub(crate) async fn update_rekey(&self, target: Target, nonce: &str, share: Share) -> Result<Option<Rekeyed>> {
+        self.rekeys.of(target).step(|stand| self.rekey_step(target, stand, nonce, share.clone())).await
+    }
+    async fn rekey_step(
+        &self,
+        target: Target,
+        mut stand: Stand<Rekey>,
+        nonce: &str,
+        share: Share,
+    ) -> Result<Step<Rekey, Option<Rekeyed>>> {
         let (config, version) = self.sealed_by(target).await?;
-        let mut slot = self.rekeys.of(target).await;
-        let rekey = slot.as_mut().ok_or_else(|| Error::invalid("no barrier rekey in progress"))?;
+        let end = stand.end();
+        let rekey = stand.state.as_mut().ok_or_else(|| Error::invalid("no barrier rekey in progress"))?;
         right_nonce("rekey operation", &rekey.gathering.nonce, nonce)?;
         if rekey.verify.is_some() {
             return Err(Error::invalid("rekey operation already finished; verification must be performed"));
         }
-        let Some(quorum) = rekey.gather(&config, share)? else { return Ok(None) };
+        let quorum = match rekey.gather(&config, share) {
+            Ok(Some(quorum)) => quorum,
+            Ok(None) => return Ok(Step::GoesOn(stand, Ok(None))),
+            Err(error) => return Ok(Step::GoesOn(stand, Err(error))),
+        };
         let nonce = rekey.gathering.nonce.clone();
         let (shares, threshold) = rekey.numbers;
         let made = seal::new_shared(shares, threshold)?;
         let none = target == Target::Barrier && !config.is_shamir();
-        let hand_out = if none { HandOut::nothing() } else { HandOut::new(made.shares, &rekey.keys)? };
+        let hand_out = if none { HandOut::nothing() } else { HandOut::new(made.shares, &rekey.keys()?)? };
         if let Some(backup) = hand_out.backup(&nonce).filter(|_| rekey.backup) {
             self.barrier.commit(Batch::new().put(target.backup_key(), serde_json::to_vec(&backup)?)).await?;
         }
-        let backup = rekey.backup;
+        let mut done = Rekeyed { nonce, shares: hand_out, backup: rekey.backup, verification_nonce: None };
         if rekey.verification {
             let gathering = Gathering::new();
-            let verification_nonce = Some(gathering.nonce.clone());
+            done.verification_nonce = Some(gathering.nonce.clone());
             rekey.verify = Some(Verify { gathering, key: made.key });
-            return Ok(Some(Rekeyed { nonce, shares: hand_out, backup, verification_nonce }));
+            return Ok(Step::GoesOn(stand, Ok(Some(done))));
         }
-        let numbers = rekey.numbers;
-        self.put_in_place(target, (config, version), numbers, &made.key, Some(quorum)).await?;
-        *slot = None;
+        let new = New { numbers: rekey.numbers, key: &made.key, old: Some(quorum) };
+        if !self.put_in_place(target, (config, version), new, end).await? {
+            return Ok(Step::Again);
+        }
         self.rekeys.answering.store(!none, Ordering::SeqCst);
-        Ok(Some(Rekeyed { nonce, shares: hand_out, backup, verification_nonce: None }))
+        Ok(Step::Ended(Some(done)))
     }
-    /// Makes a new key count, in one commit. `old` are the shares that agreed, if they are to count beside the new ones.
+    /// Makes a new key count, in one commit with `with`; whether no other node changed the same meanwhile.
     async fn put_in_place(
         &self,
         target: Target,
         (config, version): (SealConfig, Version),
-        numbers: (u8, u8),
-        key: &Key,
-        old: Option<Quorum>,
-    ) -> Result<()> {
+        New { numbers, key, old }: New<'_>,
+        with: Batch,
+    ) -> Result<bool> {
         let _change = self.change.lock().await;
         let before = self.current_keys().await?;
         let agreed = old.map(|old| (of_side(&config, old.previous).clone(), old.key));
         if target == Target::Recovery {
             let next = config.with_holders(Holders::of_recovery_key(numbers, key)?, agreed.map(|(holders, _)| holders));
-            return self.seals.replace(&next, version, Batch::new()).await;
+            return unless_changed(self.seals.replace(&next, version, with).await);
         }
         let root = Key::random()?;
         let (next, unseal) = match self.seal_kind() {
@@ -243,9 +250,12 @@ impl Core {
         let keys = Keys { root, unseal };
         let mut batch = self.barrier.reseal(&before.root, &keys.root).await?;
         batch.append(self.leave_keys(&before.root, &keys).await?);
-        self.seals.replace(&next, version, batch).await?;
-        self.set_keys(keys);
-        Ok(())
+        batch.append(with);
+        let done = unless_changed(self.seals.replace(&next, version, batch).await)?;
+        if done {
+            self.set_keys(keys);
+        }
+        Ok(done)
     }
     /// A fresh root key under the same unseal key or seal; nobody's shares change.
     ///
@@ -258,7 +268,11 @@ impl Core {
         }
         let unseal = self.current_keys().await?.unseal.unwrap_or(Key::random()?);
         let numbers = config.holders.numbers();
-        self.put_in_place(Target::Barrier, (config, version), numbers, &unseal, None).await
+        let new = New { numbers, key: &unseal, old: None };
+        if self.put_in_place(Target::Barrier, (config, version), new, Batch::new()).await? {
+            return Ok(());
+        }
+        Err(Error::invalid("another node has replaced the keys at the same time"))
     }
     /// The answer with new shares has left: soon the old ones count no more.
     pub(crate) fn handed_out(self: &Arc<Self>) {
@@ -286,7 +300,7 @@ impl Core {
     /// When there is none.
     pub(crate) async fn verify_status(&self, target: Target) -> Result<VerifyStatus> {
         self.sealed_by(target).await?;
-        self.rekeys.of(target).await.as_mut().ok_or_else(no_rekey)?.verify_status()
+        self.rekeys.of(target).read().await?.state.ok_or_else(no_rekey)?.verify_status()
     }
     /// Begins the verification anew, under another nonce.
     ///
@@ -294,19 +308,30 @@ impl Core {
     /// When there is none.
     pub(crate) async fn restart_verify(&self, target: Target) -> Result<VerifyStatus> {
         self.sealed_by(target).await?;
-        let mut slot = self.rekeys.of(target).await;
-        let rekey = slot.as_mut().ok_or_else(no_rekey)?;
-        rekey.verify.as_mut().ok_or_else(no_verification)?.gathering = Gathering::new();
-        rekey.verify_status()
+        let anew = |under_way: &mut Option<Rekey>| {
+            let rekey = under_way.as_mut().ok_or_else(no_rekey)?;
+            rekey.verify.as_mut().ok_or_else(no_verification)?.gathering = Gathering::new();
+            rekey.verify_status()
+        };
+        self.rekeys.of(target).change(anew).await
     }
     /// Takes one new share; with enough of them the new shares count. Gives the nonce then.
     ///
     /// # Errors
     /// When there is none, the nonce is another's, or the shares are not the new ones: then it begins anew.
     pub(crate) async fn update_verify(&self, target: Target, nonce: &str, share: Share) -> Result<Option<String>> {
+        self.rekeys.of(target).step(|stand| self.verify_step(target, stand, nonce, share.clone())).await
+    }
+    async fn verify_step(
+        &self,
+        target: Target,
+        mut stand: Stand<Rekey>,
+        nonce: &str,
+        share: Share,
+    ) -> Result<Step<Rekey, Option<String>>> {
         let config = self.sealed_by(target).await?;
-        let mut slot = self.rekeys.of(target).await;
-        let rekey = slot.as_mut().ok_or_else(no_rekey)?;
+        let end = stand.end();
+        let rekey = stand.state.as_mut().ok_or_else(no_rekey)?;
         let numbers = rekey.numbers;
         let verify = rekey.verify.as_mut().ok_or_else(no_verification)?;
         right_nonce("verify operation", &verify.gathering.nonce, nonce)?;
@@ -314,16 +339,18 @@ impl Core {
             return Err(Error::invalid("given key has already been provided during this verify operation"));
         }
         if verify.gathering.progress() < usize::from(numbers.1) {
-            return Ok(None);
+            return Ok(Step::GoesOn(stand, Ok(None)));
         }
         if seal::join(verify.gathering.shares()).as_ref() != Some(&verify.key) {
             verify.gathering = Gathering::new();
-            return Err(Error::invalid("rekey verification failed; incorrect key shares supplied"));
+            let wrong = Error::invalid("rekey verification failed; incorrect key shares supplied");
+            return Ok(Step::GoesOn(stand, Err(wrong)));
         }
-        let (nonce, key) = (verify.gathering.nonce.clone(), verify.key.clone());
-        self.put_in_place(target, config, numbers, &key, None).await?;
-        *slot = None;
-        Ok(Some(nonce))
+        let nonce = verify.gathering.nonce.clone();
+        if !self.put_in_place(target, config, New { numbers, key: &verify.key, old: None }, end).await? {
+            return Ok(Step::Again);
+        }
+        Ok(Step::Ended(Some(nonce)))
     }
     /// The encrypted shares that a rekey was asked to keep.
     ///
@@ -340,43 +367,20 @@ impl Core {
     }
 }
 
-impl Rekey {
-    fn status(&self) -> Started {
-        let fingerprints: Vec<String> = self.keys.iter().map(PgpKey::fingerprint).collect();
-        Started {
-            nonce: self.gathering.nonce.clone(),
-            shares: self.numbers.0,
-            threshold: self.numbers.1,
-            progress: self.gathering.progress(),
-            fingerprints: (!fingerprints.is_empty()).then_some(fingerprints),
-            backup: self.backup,
-            verification: self.verification,
-            verification_nonce: self.verify.as_ref().map(|verify| verify.gathering.nonce.clone()),
-        }
-    }
-    fn verify_status(&self) -> Result<VerifyStatus> {
-        let verify = self.verify.as_ref().ok_or_else(no_verification)?;
-        Ok(VerifyStatus {
-            nonce: verify.gathering.nonce.clone(),
-            shares: self.numbers.0,
-            threshold: self.numbers.1,
-            progress: verify.gathering.progress(),
-        })
-    }
-    fn gather(&mut self, config: &SealConfig, share: Share) -> Result<Option<Quorum>> {
-        if !self.gathering.add(share) {
-            return Err(Error::invalid("given key has already been provided during this generation operation"));
-        }
-        match config.fit(self.gathering.shares()) {
-            Fit::TooFew => Ok(None),
-            fit => {
-                self.gathering.clear();
-                match fit {
-                    Fit::Right(quorum) => Ok(Some(quorum)),
-                    _ => Err(Error::invalid("the key shares do not fit together: give them again")),
-                }
-            }
-        }
+/// A key that is to count.
+struct New<'a> {
+    numbers: (u8, u8),
+    key: &'a Key,
+    /// The shares that agreed, if they are to count beside the new ones.
+    old: Option<Quorum>,
+}
+
+/// Whether a commit was made, or met another node's.
+fn unless_changed(committed: Result<()>) -> Result<bool> {
+    match committed {
+        Ok(()) => Ok(true),
+        Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub mod shamir;
 mod static_key;
 mod store;
+pub(crate) mod stored;
 
 pub(crate) use gathering::Gathering;
 pub use static_key::StaticSeal;

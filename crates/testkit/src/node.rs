@@ -5,7 +5,7 @@ use lessor_core::mount::Factories;
 use lessor_core::node::{Core, Parts};
 use lessor_core::request::Request;
 use lessor_core::response::Response;
-use lessor_core::seal::{SealKind, Seals, StaticSeal};
+use lessor_core::seal::{SealKind, Seals, Share, StaticSeal};
 use lessor_core::settings::Settings;
 use lessor_engine::clock::TokioClock;
 use lessor_engine::simulation::Step;
@@ -60,11 +60,15 @@ impl World {
     }
     /// A fresh node.
     pub async fn initialise(&self) -> Node {
+        self.initialise_with(1, 1).await.0
+    }
+    /// A fresh node, and the key shares that people hold.
+    pub async fn initialise_with(&self, shares: i64, threshold: i64) -> (Node, Vec<Share>) {
         let core = self.core(self.storage.clone());
         let root_token = Some(Secret::new(ROOT));
-        let request = InitRequest { shares: 1, threshold: 1, root_token, ..InitRequest::default() };
-        core.initialise(request).await.map_err(|error| error.to_string()).unwrap();
-        Node { core }
+        let request = InitRequest { shares, threshold, root_token, ..InitRequest::default() };
+        let made = core.initialise(request).await.map_err(|error| error.to_string()).unwrap();
+        (Node { core }, made.clear)
     }
     /// A node on what another one left, reached through `storage` (the disk itself, or a hook around it).
     pub async fn start(&self, storage: Arc<dyn Storage>) -> Node {

@@ -463,3 +463,75 @@ async fn a_quota_of_leases_counts_what_other_nodes_made_half_a_minute_later() {
         assert_eq!(node.read("sys/quotas/lease-count/sim").await["data"]["counter"], 4);
     }
 }
+
+/// Three people, two of whom are needed, and two nodes that are alive.
+async fn holders() -> (Cluster, Vec<String>, Node, Node) {
+    let (Simulation { factory, .. }, cloud) = sim::simulation();
+    let mut world = World::new(vec![factory]);
+    world.storage = Arc::new(MemoryStorage::shared());
+    let (first, shares) = world.initialise_with(3, 2).await;
+    let cluster = Cluster { world, cloud };
+    let second = cluster.join().await.node;
+    seconds(5).await;
+    let shares = shares.iter().map(|share| share.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    (cluster, shares, first, second)
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_holders_make_a_root_token_together_whichever_nodes_they_reach() {
+    let (_cluster, shares, a, b) = holders().await;
+    let begun = a.write("sys/generate-root/attempt", json!({})).await;
+    assert_eq!(error(b.ask(Update, "sys/generate-root/attempt", json!({})).await).0, 400, "one is under way");
+    let give = |share: &str| json!({ "key": share, "nonce": begun["nonce"] });
+    assert_eq!(b.write("sys/generate-root/update", give(&shares[0])).await["progress"], 1);
+    assert_eq!(a.read("sys/generate-root/attempt").await["progress"], 1);
+    // The last share reaches both at once: one token is made.
+    let last = give(&shares[2]);
+    let (one, two) = tokio::join!(
+        a.ask(Update, "sys/generate-root/update", last.clone()),
+        b.ask(Update, "sys/generate-root/update", last)
+    );
+    let done: Vec<Value> =
+        [one, two].into_iter().filter(|answer| answer.status == 200).map(|a| a.body.into_value()).collect();
+    assert_eq!(done.len(), 1);
+    let hidden = json!({ "encoded_token": done[0]["encoded_token"], "otp": begun["otp"] });
+    let token = b.write("sys/decode-token", hidden).await["data"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(a.ask_as(&token, Read, "sys/mounts", Value::Null).await.status, 200);
+    assert_eq!(a.read("sys/generate-root/attempt").await["started"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_holders_rekey_together_whichever_nodes_they_reach() {
+    let (cluster, shares, a, b) = holders().await;
+    let wanted = json!({ "secret_shares": 2, "secret_threshold": 2, "require_verification": true });
+    let begun = b.write("sys/rekey-recovery-key/init", wanted).await;
+    let give = |share: &str| json!({ "key": share, "nonce": begun["nonce"] });
+    a.write("sys/rekey-recovery-key/update", give(&shares[1])).await;
+    assert_eq!(error(b.ask(Update, "sys/rekey-recovery-key/update", give(&shares[1])).await).0, 400, "given before");
+    let made = b.write("sys/rekey-recovery-key/update", give(&shares[0])).await;
+    let new: Vec<&str> = made["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    let show = |share: &str| json!({ "key": share, "nonce": made["verification_nonce"] });
+    a.write("sys/rekey-recovery-key/verify", show(new[0])).await;
+    assert_eq!(b.read("sys/rekey-recovery-key/verify").await["progress"], 1);
+    assert_eq!(b.write("sys/rekey-recovery-key/verify", show(new[1])).await["complete"], true);
+    // The new shares count, on the node that saw only one of them too.
+    let begun = a.write("sys/generate-root/attempt", json!({})).await;
+    for (share, node) in new.iter().zip([&a, &b]) {
+        let answer = node.write("sys/generate-root/update", json!({ "key": share, "nonce": begun["nonce"] })).await;
+        assert_eq!(answer["required"], 2);
+    }
+    assert_eq!(cluster.stored("core/ceremony/").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_of_key_holders_outlives_the_node_it_began_on_and_ends_with_the_last_one() {
+    let (cluster, shares, a, b) = holders().await;
+    let begun = a.write("sys/generate-root/attempt", json!({})).await;
+    a.write("sys/generate-root/update", json!({ "key": shares[0], "nonce": begun["nonce"] })).await;
+    a.core.seal().await;
+    assert_eq!(b.read("sys/generate-root/attempt").await["progress"], 1);
+    b.core.seal().await;
+    let c = cluster.join().await.node;
+    assert_eq!(c.read("sys/generate-root/attempt").await["started"], false);
+    assert_eq!(cluster.stored("core/ceremony/").await, 0);
+}

@@ -15,7 +15,7 @@ const REGISTERS: usize = 3;
 const LONGEST: usize = 300;
 pub const TTL: Duration = Duration::from_secs(25);
 /// How long a request is tried on one node after the other.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A credential that a client was given.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl Load {
         }
         answer.map(|answer| answer.json.unwrap_or_default())
     }
-    /// On one node after the other, for requests that may be sent twice.
+    /// On one node after the other, as a client with several addresses does, for requests that may be sent twice.
     async fn insist(&self, request: &(dyn Fn() -> Request + Sync)) -> Option<Result<Value, Error>> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -157,13 +157,14 @@ impl Load {
     async fn read(&self) {
         let register = self.register();
         let called = Instant::now();
-        let value = match self.attempt(Request::get(&register.path)).await {
-            Ok(answer) => answer["data"]["value"].as_u64().unwrap_or_default(),
-            Err(Error::Api(api)) if api.status == 404 => 0,
-            Err(_) => return,
+        let value = match self.insist(&|| Request::get(&register.path)).await {
+            Some(Ok(answer)) => answer["data"]["value"].as_u64().unwrap_or_default(),
+            Some(Err(Error::Api(api))) if api.status == 404 => 0,
+            _ => return,
         };
         register.log.note(called, Some(Instant::now()), Operation::Read(Some(value)));
     }
+    /// Sent once: what became of it is not known where the answer is lost, and another one may stand on it.
     async fn write(&self) {
         let register = self.register();
         let value = self.next.fetch_add(1, Ordering::SeqCst);
@@ -174,8 +175,12 @@ impl Load {
     }
     async fn issue(&self) {
         let begun = Instant::now();
-        // Sent once: an answer that was lost is a credential nobody has, which the lease ends.
-        let Ok(answer) = self.attempt(Request::get("team/db/creds/app")).await else { return };
+        // An answer that was lost is a credential nobody has, which the lease ends.
+        let answer = match self.insist(&|| Request::get("team/db/creds/app")).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => return self.complain(format!("no credential was made: {error}")),
+            None => return,
+        };
         let text = |at: &str| answer["data"][at].as_str().unwrap_or_default().to_owned();
         self.held.lock().unwrap().push(Held {
             user: text("username"),

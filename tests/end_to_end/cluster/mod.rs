@@ -10,7 +10,7 @@ use crate::postgresql::CREATE;
 use crate::targets::etcd::Etcd;
 use crate::targets::postgres::Postgres;
 use lessor_client::Request;
-use load::{Load, TTL};
+use load::{Load, PATIENCE, TTL};
 use net::{Net, Side};
 use nodes::{NODES, Nodes};
 use serde_json::json;
@@ -76,6 +76,7 @@ impl Trial {
         let recovery = healed.elapsed();
         seconds(3).await;
         let ([requests, failed, lost], longest) = self.counts();
+        assert_eq!(lost, 0, "{fault}: requests that no node answered within {PATIENCE:?}");
         self.rows.push(format!(
             "{:10} | {fault:34} | {requests:5} requests, {failed:4} attempts failed, {lost} lost | longest gap {longest:5} ms | all serve {:4.1} s after",
             self.name,
@@ -102,6 +103,13 @@ impl Trial {
         seconds(15).await;
         self.nodes.net.heal(0, Side::Clients);
         self.recovered("a node is cut off from clients, 15 s").await;
+        for node in 0..NODES {
+            self.nodes.end(node);
+            self.nodes.run(node);
+            self.nodes.until_serving(node).await;
+            seconds(2).await;
+        }
+        self.recovered("all are restarted, one by one").await;
     }
 
     /// Ends the load, waits until every lease has ended, and judges.

@@ -66,7 +66,13 @@ impl Nodes {
             let _ = child.wait();
         }
     }
-    /// `STOP` or `CONT`.
+    /// Ends it in an orderly way.
+    pub fn end(&mut self, node: usize) {
+        self.signal(node, "TERM");
+        let status = self.children[node].take().unwrap().wait().unwrap();
+        assert!(status.success(), "{}", self.log(node));
+    }
+    /// `STOP`, `CONT` or `TERM`.
     pub fn signal(&self, node: usize, signal: &str) {
         let id = self.children[node].as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());

@@ -1,11 +1,14 @@
 //! Key shares that people give one after the other.
-use super::Share;
+use super::{Share, stored};
 use crate::mount::entry::uuid;
+use serde::{Deserialize, Serialize};
 
 /// The shares given so far in one operation. Bounded: whoever takes them ends the operation at the threshold.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Gathering {
     /// Names the operation.
     pub(crate) nonce: String,
+    #[serde(with = "stored::shares")]
     given: Vec<Share>,
 }
 

@@ -72,7 +72,7 @@ async fn begin(system: Arc<System>, begin: Begin, enveloped: bool) -> Result<Rep
 }
 
 async fn cancel(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
-    system.core()?.cancel_generate_root().await;
+    system.core()?.cancel_generate_root().await?;
     Ok(Reply::empty())
 }
 

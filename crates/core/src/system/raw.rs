@@ -1,6 +1,7 @@
 //! `sys/raw`: records as they lie behind the barrier, for repairs. Only with `raw_storage_endpoint`.
 use super::System;
 use crate::barrier::{HANDED_OVER, KEYRING};
+use crate::ceremony::CEREMONIES;
 use crate::mount::entry::folder;
 use crate::seal::RECORD;
 use crate::shared_keys::KEYS;
@@ -18,7 +19,11 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
 
 /// The records that the barrier stands on lie beside it, and are not for hands.
 fn checked(path: &str) -> Result<&str> {
-    let keys = path == KEYRING || path == RECORD || path == KEYS || path.starts_with(HANDED_OVER);
+    let keys = path == KEYRING
+        || path == RECORD
+        || path == KEYS
+        || path.starts_with(HANDED_OVER)
+        || path.starts_with(CEREMONIES);
     if keys { Err(Error::invalid(format!("cannot access {path:?}"))) } else { Ok(path) }
 }
 
