@@ -15,7 +15,7 @@ mod stay;
 pub use clock::ClusterClock;
 pub(crate) use member::Member;
 pub use member::NODES;
-pub(crate) use stay::stay;
+pub(crate) use stay::{keep_count, stay};
 
 use crate::keys::SHARDS;
 use fenced::Fenced;
@@ -114,6 +114,15 @@ impl Cluster {
         let state = self.state();
         let others = state.peers.values().map(|peer| (peer.member.clone(), peer.ahead()));
         std::iter::once((state.me.clone(), None)).chain(others).collect()
+    }
+    /// What the next beat tells the others of this node's leases.
+    pub(crate) fn tell(&self, leases: BTreeMap<String, i64>) {
+        self.state().me.leases = leases;
+    }
+    /// What the others told of theirs.
+    pub(crate) fn told(&self) -> Vec<(String, BTreeMap<String, i64>)> {
+        let state = self.state();
+        state.peers.values().map(|peer| (peer.member.id.clone(), peer.member.leases.clone())).collect()
     }
     /// Storage whose commits fail as soon as the others have taken this node, as it is now, for dead.
     pub fn fenced(&self) -> Arc<dyn Storage> {

@@ -153,6 +153,7 @@ impl Core {
             version: self.settings.version.clone(),
             joined: now,
             wall: now,
+            leases: std::collections::BTreeMap::new(),
         }
     }
     /// Begins to serve. The caller holds `change`.
@@ -170,6 +171,7 @@ impl Core {
         let audit = Audit::load(Arc::clone(&storage)).await?;
         audit.declare(&self.declared()).await?;
         let counts = Arc::new(LeaseCounts::default());
+        counts.hear(cluster.told()).await;
         let active = Arc::new(Active {
             cluster_id: cluster_id(&storage).await?,
             clock: Arc::clone(&self.time) as Arc<dyn Clock>,
@@ -204,6 +206,7 @@ impl Core {
         active.tasks.spawn(Arc::clone(&active).count_usage());
         if active.cluster.is_shared() {
             active.tasks.spawn(crate::cluster::stay(Arc::downgrade(self), Arc::clone(&active)));
+            active.tasks.spawn(crate::cluster::keep_count(Arc::clone(&active)));
         }
         active.tasks.spawn(crate::upkeep::run(Arc::downgrade(self), active.stop.clone()));
         if let (SealKind::Auto(seal), true) = (&parts.seal.current, parts.seal.watch.enabled) {

@@ -2,7 +2,7 @@
 use jiff::Timestamp;
 use lessor_storage::Version;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::time::Instant;
 
 /// Readings of a clock that are remembered.
@@ -23,6 +23,9 @@ pub struct Member {
     pub joined: Timestamp,
     /// What its clock showed when this was written.
     pub wall: Timestamp,
+    /// For every quota of leases: those it made less those it ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leases: BTreeMap<String, i64>,
 }
 
 /// Where the records of nodes lie.

@@ -9,27 +9,36 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often leases are counted anew where a quota bounds their number: in between a node knows of its own only.
-const RECOUNT: Duration = Duration::from_secs(30);
+/// How often leases are counted anew where a quota bounds their number; in between nodes tell each other at every beat.
+const CENSUS: Duration = Duration::from_secs(30);
+/// At most one part in so many of the time is spent on it.
+const SHARE: u32 = 20;
 
 /// Until the node is sealed.
 pub(crate) async fn stay(node: Weak<Core>, active: Arc<Active>) {
-    let mut recounted = Instant::now();
     while active.stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let Some(core) = node.upgrade() else { return };
         if matches!(active.storage.version(GOES_ON).await, Ok(Some(_))) {
             tokio::spawn(give_way(node));
             return;
         }
-        if recounted.elapsed() >= RECOUNT {
-            if let Err(error) = active.quotas.recount().await {
-                tracing::warn!(%error, "leases are not counted anew for their quotas");
-            }
-            recounted = Instant::now();
-        }
         if let Err(error) = beat(&core, &active).await {
             tracing::warn!(%error, "this node cannot say that it lives; soon it stops working on what others may take over");
         }
+    }
+}
+
+/// Counts the leases anew now and then, until the node is sealed.
+pub(crate) async fn keep_count(active: Arc<Active>) {
+    let mut pause = CENSUS;
+    while active.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let begun = Instant::now();
+        match active.stop.run_until_cancelled(active.quotas.recount()).await {
+            Some(Err(error)) => tracing::warn!(%error, "leases are not counted anew for their quotas"),
+            Some(Ok(())) => {}
+            None => return,
+        }
+        pause = CENSUS.max(begun.elapsed() * SHARE);
     }
 }
 
@@ -53,7 +62,10 @@ fn give_way(node: Weak<Core>) -> BoxFuture<'static, ()> {
 }
 
 async fn beat(core: &Core, active: &Arc<Active>) -> Result<()> {
+    let counts = active.leases.counts();
+    active.cluster.tell(counts.told().await);
     let found = active.cluster.beat().await?;
+    counts.hear(active.cluster.told()).await;
     core.barrier.upgrade().await?;
     // Also without a request: what falls due may be of a mount that another node made.
     active.catch_up().await?;

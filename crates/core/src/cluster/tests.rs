@@ -22,6 +22,7 @@ fn node(storage: &MemoryStorage, clock: TokioClock, wrong: i64, name: &str) -> A
         version: String::new(),
         joined: clock.own(),
         wall: clock.own(),
+        leases: std::collections::BTreeMap::new(),
     };
     Arc::new(Cluster::new(Arc::new(storage.clone()), clock, me))
 }

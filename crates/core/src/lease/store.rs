@@ -99,7 +99,7 @@ impl Store {
         batch.append(put_lease(lease, Expect::Absent)?);
         let open = self.counts.open().await;
         self.storage.commit(batch).await?;
-        open.change(&place_of(lease), 1);
+        open.change(&place_of(lease), &keys::lease(&lease.id), 1);
         Ok(())
     }
     /// Forgets an intent: its credential is gone, or was never made.
@@ -169,7 +169,7 @@ impl Store {
         }
         // Whoever finds the record there is the one that ends it.
         match self.storage.commit(batch.clone().expect(keys::lease(&lease.id), Expect::Present)).await {
-            Ok(()) => open.change(&place_of(lease), -1),
+            Ok(()) => open.change(&place_of(lease), &keys::lease(&lease.id), -1),
             Err(lessor_storage::Error::Conflict { .. }) => self.storage.commit(batch).await?,
             Err(error) => return Err(error.into()),
         }

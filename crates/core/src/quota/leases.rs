@@ -1,33 +1,53 @@
-//! How many leases stand, for the quotas that ask. They are counted once, when such a quota is made or read, and from
-//! then on with every commit that makes or ends one; without such a quota nothing is counted.
+//! How many leases stand, for the quotas that ask. They are counted when such a quota is made or read, page by page beside
+//! the work, and from then on with every commit that makes or ends one; without such a quota nothing is counted. Nodes that
+//! share a storage tell each other at every beat what they changed.
+mod census;
+mod others;
+
 use super::rule::{Kind, Place, Rule};
 use crate::lease::record::Lease;
 use crate::metrics::count_violation;
 use crate::token::Token;
+use census::Census;
 use lessor_engine::{Error, Result};
-use lessor_storage::Storage;
+use others::{Changes, Others};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tokio::sync::{RwLock, RwLockReadGuard};
-
-const PAGE: usize = 512;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 /// The counts of the lease quotas.
 #[derive(Default)]
 pub struct LeaseCounts {
-    /// Held shared over every commit that changes a number, and alone while everything is counted: so nothing is
-    /// counted twice, and nothing is missed.
-    gate: RwLock<Vec<Counted>>,
+    /// Held shared over every commit that changes a number, and alone while a page is counted: so nothing is counted
+    /// twice, and nothing is missed.
+    gate: RwLock<Counts>,
+    others: Others,
+    /// One census at a time.
+    turn: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    counted: Vec<Counted>,
+    /// The count that is under way and will take the place of `counted`.
+    census: Option<Census>,
+    /// What the other nodes had changed when `counted` was begun.
+    base: Changes,
 }
 
 struct Counted {
     rule: Rule,
     stands: AtomicI64,
+    /// What this node made less what it ended, since the quota is there.
+    net: AtomicI64,
     /// Leases that are being made.
     coming: Arc<AtomicI64>,
 }
 
 impl Counted {
+    fn new(rule: Rule) -> Self {
+        Self { rule, stands: AtomicI64::new(0), net: AtomicI64::new(0), coming: Arc::default() }
+    }
     fn most(&self) -> i64 {
         match self.rule.kind {
             Kind::LeaseCount { max_leases } => i64::try_from(max_leases).unwrap_or(i64::MAX),
@@ -48,17 +68,21 @@ impl Drop for Seat {
 }
 
 /// Held over a commit that makes or ends a lease.
-pub struct Open<'a>(RwLockReadGuard<'a, Vec<Counted>>);
+pub struct Open<'a>(RwLockReadGuard<'a, Counts>);
 
 impl Open<'_> {
     /// Whether anything is counted.
     pub fn counts(&self) -> bool {
-        !self.0.is_empty()
+        !self.0.counted.is_empty() || self.0.census.is_some()
     }
-    /// Notes that a lease was made (1) or ended (-1).
-    pub fn change(&self, place: &Place<'_>, by: i64) {
-        if let Some(counted) = deciding(&self.0, place) {
+    /// Notes that the lease at a storage key was made (1) or ended (-1).
+    pub fn change(&self, place: &Place<'_>, key: &str, by: i64) {
+        if let Some(counted) = deciding(&self.0.counted, place) {
             counted.stands.fetch_add(by, Ordering::AcqRel);
+            counted.net.fetch_add(by, Ordering::AcqRel);
+        }
+        if let Some(census) = &self.0.census {
+            census.change(place, key, by);
         }
     }
 }
@@ -80,6 +104,12 @@ pub fn place_of_token(token: &Token) -> Place<'_> {
     Place { namespace: &token.namespace, path: &token.path, role }
 }
 
+impl Counts {
+    fn stands(&self, counted: &Counted, others: &Others) -> i64 {
+        counted.stands.load(Ordering::Acquire) + others.since(&self.base, &counted.rule.name)
+    }
+}
+
 impl LeaseCounts {
     /// To be held over a commit.
     pub async fn open(&self) -> Open<'_> {
@@ -90,11 +120,11 @@ impl LeaseCounts {
     /// # Errors
     /// 429 when the quota that decides has none left.
     pub async fn seat(&self, place: &Place<'_>) -> Result<Seat> {
-        let all = self.gate.read().await;
-        let Some(counted) = deciding(&all, place) else { return Ok(Seat(None)) };
+        let counts = self.gate.read().await;
+        let Some(counted) = deciding(&counts.counted, place) else { return Ok(Seat(None)) };
         let coming = counted.coming.fetch_add(1, Ordering::AcqRel) + 1;
         let seat = Seat(Some(Arc::clone(&counted.coming)));
-        if counted.stands.load(Ordering::Acquire) + coming > counted.most() {
+        if counts.stands(counted, &self.others) + coming > counted.most() {
             count_violation("quota.lease_count.violation", &counted.rule.name);
             let message = format!("request path \"{}\": lease count quota exceeded", place.path);
             return Err(Error::Refused { status: 429, message });
@@ -103,58 +133,8 @@ impl LeaseCounts {
     }
     /// How many leases a quota counts.
     pub async fn stands(&self, name: &str) -> i64 {
-        let all = self.gate.read().await;
-        let found = all.iter().find(|counted| counted.rule.name == name);
-        found.map_or(0, |counted| counted.stands.load(Ordering::Acquire).max(0))
-    }
-    /// Counts everything for these quotas, page by page.
-    ///
-    /// # Errors
-    /// When storage fails; then the quotas stay as they were.
-    pub async fn count(&self, storage: &Arc<dyn Storage>, rules: Vec<Rule>) -> Result<()> {
-        let mut gate = self.gate.write().await;
-        let fresh = |rule| Counted { rule, stands: AtomicI64::new(0), coming: Arc::default() };
-        let counted: Vec<Counted> = rules.into_iter().map(fresh).collect();
-        if !counted.is_empty() {
-            count_leases(storage, &counted).await?;
-            count_tokens(storage, &counted).await?;
-        }
-        *gate = counted;
-        Ok(())
-    }
-}
-
-fn add(all: &[Counted], place: &Place<'_>) {
-    if let Some(counted) = deciding(all, place) {
-        counted.stands.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-async fn count_leases(storage: &Arc<dyn Storage>, all: &[Counted]) -> Result<()> {
-    let prefix = crate::keys::lease("");
-    let mut after: Option<String> = None;
-    loop {
-        let page = storage.scan(&prefix, after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.key.clone());
-        for entry in &page {
-            add(all, &place_of(&serde_json::from_slice(&entry.value)?));
-        }
-    }
-}
-
-async fn count_tokens(storage: &Arc<dyn Storage>, all: &[Counted]) -> Result<()> {
-    let prefix = crate::token::store::record_key("");
-    let mut after: Option<String> = None;
-    loop {
-        let page = storage.scan(&prefix, after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.key.clone());
-        for entry in &page {
-            let token: Token = serde_json::from_slice(&entry.value)?;
-            if token.is_leased() {
-                add(all, &place_of_token(&token));
-            }
-        }
+        let counts = self.gate.read().await;
+        let found = counts.counted.iter().find(|counted| counted.rule.name == name);
+        found.map_or(0, |counted| counts.stands(counted, &self.others).max(0))
     }
 }

@@ -124,7 +124,7 @@ impl Quotas {
     async fn change<T>(&self, change: impl FnMut(&mut Table) -> Result<T>) -> Result<T> {
         self.record.change(change, async |table| self.install(table).await).await
     }
-    /// Counts the leases anew: what other nodes made and ended is not noticed otherwise.
+    /// Counts the leases anew: what nodes made and ended that are gone is not noticed otherwise.
     ///
     /// # Errors
     /// When storage fails.

@@ -231,7 +231,7 @@ impl Tokens {
         let open = self.counts.open().await;
         let made = self.storage.commit(batch).await;
         if made.is_ok() && token.is_leased() {
-            open.change(&place_of_token(&token), 1);
+            open.change(&place_of_token(&token), &record_key(&token.key), 1);
         }
         match made {
             Err(lessor_storage::Error::Conflict { key }) if key.ends_with(&token.key) => {
@@ -277,7 +277,7 @@ impl Tokens {
         match self.storage.commit(batch).await {
             Ok(()) => {
                 if token.is_leased() {
-                    open.change(&place_of_token(&token), -1);
+                    open.change(&place_of_token(&token), &record_key(&token.key), -1);
                 }
                 Ok(Some(due))
             }
