@@ -104,7 +104,9 @@ impl Load {
     }
     /// Once, on some node.
     async fn attempt(&self, request: Request) -> Result<Value, Error> {
-        let node = rand::rng().random_range(0..NODES);
+        self.attempt_on(rand::rng().random_range(0..NODES), request).await
+    }
+    async fn attempt_on(&self, node: usize, request: Request) -> Result<Value, Error> {
         self.counts.requests.fetch_add(1, Ordering::SeqCst);
         let answer = self.clients[node].send(request).await;
         match &answer {
@@ -116,9 +118,10 @@ impl Load {
     /// On one node after the other, as a client with several addresses does, for requests that may be sent twice.
     async fn insist(&self, request: &(dyn Fn() -> Request + Sync)) -> Option<Result<Value, Error>> {
         let end = Instant::now() + PATIENCE;
+        let mut node = rand::rng().random_range(0..NODES);
         loop {
-            match self.attempt(request()).await {
-                Err(error) if is_failure(&error) => {}
+            match self.attempt_on(node, request()).await {
+                Err(error) if is_failure(&error) => node = (node + 1) % NODES,
                 answer => return Some(answer),
             }
             if Instant::now() > end {
