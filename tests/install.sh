@@ -78,5 +78,7 @@ python pika-1 python 'pika==1.*'
 python google-2 python 'google-auth==2.*' 'google-api-python-client==2.*' requests
 python azure-1 python 'azure-identity==1.*' 'azure-keyvault-keys==4.*' \
     'azure-mgmt-compute==39.*' 'azure-mgmt-resource==26.*'
+# Readers of PKCS#12 and JKS stores; an OpenSSL that knows PBMAC1 comes with the first. pyjks wants twofish for another format only.
+python keystores-1 python --no-deps 'cryptography>=46' cffi pycparser 'pyjks==20.*' javaobj-py3 pyasn1 pyasn1-modules pycryptodomex
 # An open KMIP server.
 python pykmip-0.11 pykmip-server 'pykmip==0.11.*' 'cryptography<51' 'sqlalchemy<3'

@@ -3,6 +3,7 @@ use crate::Engine;
 use crate::ca::{Ca, Issuer};
 use crate::encode::{b64, colons};
 use crate::key::{KeyPair, Kind, beside};
+use crate::keystore::{Contents, Form, StoreParams};
 use crate::lease::Finished;
 use crate::names::{self, Rules};
 use crate::roles::Role;
@@ -38,7 +39,7 @@ pub(crate) struct Names {
     pub(crate) not_after: String,
     /// From when on the certificate is valid.
     pub(crate) not_before: String,
-    /// Form of what is answered: pem, der or pem_bundle.
+    /// Form of what is answered: pem, der, pem_bundle, pkcs12_bundle or jks_bundle.
     #[param(default = "pem")]
     pub(crate) format: String,
     /// Whether the common name stays out of the alternative names.
@@ -57,6 +58,9 @@ pub(crate) struct IssueParams {
     /// Names and validity.
     #[param(flatten)]
     names: Names,
+    /// Stores behind a password.
+    #[param(flatten)]
+    stores: StoreParams,
     /// Form of the private key: der (PKCS#1 or SEC1) or pkcs8.
     #[param(default = "der")]
     private_key_format: String,
@@ -80,6 +84,9 @@ pub(crate) struct SignParams {
     /// Names and validity.
     #[param(flatten)]
     names: Names,
+    /// Stores behind a password.
+    #[param(flatten)]
+    stores: StoreParams,
 }
 
 #[derive(Params)]
@@ -94,6 +101,9 @@ pub(crate) struct VerbatimParams {
     /// Names and validity.
     #[param(flatten)]
     names: Names,
+    /// Stores behind a password.
+    #[param(flatten)]
+    stores: StoreParams,
     /// Key usages where the request has none.
     #[param(default = "DigitalSignature,KeyAgreement,KeyEncipherment")]
     key_usage: CommaList,
@@ -157,38 +167,52 @@ pub(crate) fn chain_of(issuer: &Issuer, without_roots: bool) -> Vec<Arc<Cert>> {
 
 /// How a certificate is told to its requester.
 struct Shown<'a> {
-    format: Format,
+    form: Form,
     pkcs8: bool,
     without_roots: bool,
     key: Option<&'a KeyPair>,
 }
 
-fn answer(cert: &Cert, issuer: &Issuer, shown: &Shown<'_>) -> Result<Map<String, Value>> {
-    let format = shown.format;
+/// Key, certificate and chain in PEM, one behind the other.
+fn bundle(cert: &Cert, chain: &[Arc<Cert>], shown: &Shown<'_>) -> Result<String> {
+    let mut parts = Vec::new();
+    if let Some(key) = shown.key {
+        parts.push(key.exported_pem(shown.pkcs8)?.to_string());
+    }
+    parts.push(cert.pem());
+    parts.extend(chain.iter().map(|cert| cert.pem()));
+    Ok(parts.join("\n"))
+}
+
+async fn answer(cx: &Context, cert: &Cert, issuer: &Issuer, shown: Shown<'_>) -> Result<Map<String, Value>> {
+    let format = shown.form.texts();
     let chain = chain_of(issuer, shown.without_roots);
     let mut data = Map::new();
     if !chain.is_empty() {
         data.insert("ca_chain".to_owned(), chain.iter().map(|cert| format.write(&cert.der)).collect());
     }
-    let mut certificate = format.write(&cert.der);
-    if format == Format::Bundle {
-        let mut parts = Vec::new();
-        if let Some(key) = shown.key {
-            parts.push(key.exported_pem(shown.pkcs8)?.to_string());
-        }
-        parts.push(certificate);
-        parts.extend(chain.iter().map(|cert| cert.pem()));
-        certificate = parts.join("\n");
-    }
-    data.insert("certificate".to_owned(), json!(certificate));
     data.insert("expiration".to_owned(), json!(cert.not_after));
     data.insert("issuing_ca".to_owned(), json!(format.write(&issuer.cert.der)));
     data.insert("not_before".to_owned(), json!(cert.not_before));
     if let Some(key) = shown.key {
-        data.insert("private_key".to_owned(), private_key(key, format, shown.pkcs8)?);
+        // In a store the key is behind its password, and nowhere else.
+        if matches!(shown.form, Form::Plain(_)) {
+            data.insert("private_key".to_owned(), private_key(key, format, shown.pkcs8)?);
+        }
         data.insert("private_key_type".to_owned(), json!(key.kind.name()));
     }
     data.insert("serial_number".to_owned(), json!(cert.serial_text()));
+    let certificate = match shown.form {
+        Form::Plain(Format::Bundle) => bundle(cert, &chain, &shown)?,
+        Form::Plain(format) => format.write(&cert.der),
+        Form::Store(store) => {
+            let key = shown.key.map(|key| zeroize::Zeroizing::new(key.pkcs8().to_vec()));
+            let certificates = std::iter::once(&cert.der).chain(chain.iter().map(|cert| &cert.der));
+            let contents = Contents { key, certificates: certificates.cloned().collect() };
+            store.write(contents, cx.now().as_millisecond()).await?
+        }
+    };
+    data.insert("certificate".to_owned(), json!(certificate));
     Ok(data)
 }
 
@@ -422,7 +446,7 @@ pub(crate) async fn issue(engine: Arc<Engine>, cx: Context, asked: IssueParams) 
     if !asked.csr.is_empty() {
         return Err(Error::invalid("issue/ makes the key itself and takes no csr: send the request to sign/ instead"));
     }
-    let format = Format::named(&asked.names.format)?;
+    let form = Form::named(&asked.names.format, &asked.stores)?;
     let pkcs8 = wants_pkcs8(&asked.private_key_format)?;
     let role = engine.role(&cx, &asked.role).await?;
     let mut warnings = Vec::new();
@@ -448,14 +472,14 @@ pub(crate) async fn issue(engine: Arc<Engine>, cx: Context, asked: IssueParams) 
     let key = KeyPair::fresh(kind).await?;
     template.spki.clone_from(&key.spki);
     let cert = sign(&ca, issuer, template).await?;
-    let shown = Shown { format, pkcs8, without_roots: asked.names.remove_roots_from_chain, key: Some(&key) };
-    let data = answer(&cert, issuer, &shown)?;
+    let shown = Shown { form, pkcs8, without_roots: asked.names.remove_roots_from_chain, key: Some(&key) };
+    let data = answer(&cx, &cert, issuer, shown).await?;
     let keeping = Keeping { store: !role.no_store, lease: role.generate_lease };
     hand_out(&engine, &cx, (&cert, issuer), data, warnings, &keeping).await
 }
 
 pub(crate) async fn sign_csr(engine: Arc<Engine>, cx: Context, asked: SignParams) -> Result<Reply> {
-    let format = Format::named(&asked.names.format)?;
+    let form = Form::named(&asked.names.format, &asked.stores)?;
     let role = engine.role(&cx, &asked.role).await?;
     let csr = Csr::from_pem(&asked.csr)?;
     let ca = engine.ca(&cx).await?;
@@ -463,14 +487,14 @@ pub(crate) async fn sign_csr(engine: Arc<Engine>, cx: Context, asked: SignParams
     let order = Order { role: &role, issuer, lenient: false };
     let (template, warnings) = plan(&cx, &order, &asked.names, Some(&csr), &csr.spki).await?;
     let cert = sign(&ca, issuer, template).await?;
-    let shown = Shown { format, pkcs8: false, without_roots: asked.names.remove_roots_from_chain, key: None };
-    let data = answer(&cert, issuer, &shown)?;
+    let shown = Shown { form, pkcs8: false, without_roots: asked.names.remove_roots_from_chain, key: None };
+    let data = answer(&cx, &cert, issuer, shown).await?;
     let keeping = Keeping { store: !role.no_store, lease: role.generate_lease };
     hand_out(&engine, &cx, (&cert, issuer), data, warnings, &keeping).await
 }
 
 pub(crate) async fn sign_verbatim(engine: Arc<Engine>, cx: Context, asked: VerbatimParams) -> Result<Reply> {
-    let format = Format::named(&asked.names.format)?;
+    let form = Form::named(&asked.names.format, &asked.stores)?;
     crate::roles::check_signature_bits(asked.signature_bits)?;
     let role = match asked.role.as_str() {
         "" => None,
@@ -491,8 +515,8 @@ pub(crate) async fn sign_verbatim(engine: Arc<Engine>, cx: Context, asked: Verba
     let (template, mut warnings) = verbatim(&asked, &csr, &valid)?;
     warnings.extend(valid.warnings);
     let cert = sign(&ca, issuer, template).await?;
-    let shown = Shown { format, pkcs8: false, without_roots: asked.names.remove_roots_from_chain, key: None };
-    let data = answer(&cert, issuer, &shown)?;
+    let shown = Shown { form, pkcs8: false, without_roots: asked.names.remove_roots_from_chain, key: None };
+    let data = answer(&cx, &cert, issuer, shown).await?;
     let keeping = Keeping {
         store: role.as_ref().is_none_or(|role| !role.no_store),
         lease: role.as_ref().is_some_and(|role| role.generate_lease),
