@@ -11,10 +11,12 @@ use crate::template::{Template, resign};
 use crate::x509::{Cert, Csr};
 use crate::{usage, validity};
 use const_oid::db::rfc5280;
+use der::Decode;
 use lessor_engine::{CommaList, Context, Error, Params, Reply, Result, Seconds};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use x509_cert::ext::pkix::BasicConstraints;
+use x509_cert::ext::Extensions;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 #[derive(Params)]
 pub(crate) struct Intermediate {
@@ -91,6 +93,16 @@ fn below(issuer: &Cert, asked: Option<i64>) -> Result<Option<u8>> {
     }
 }
 
+/// What an authority needs, what the caller adds, and with `use_csr_values` what the request asks for.
+fn key_usage(asked: &Intermediate, csr: &Csr) -> Result<KeyUsage> {
+    let usage = ca_usage(&asked.key_usage)?;
+    let requested = csr.extension(rfc5280::ID_CE_KEY_USAGE).filter(|_| asked.use_csr_values);
+    let Some(requested) = requested else { return Ok(usage) };
+    let requested = KeyUsage::from_der(requested.extn_value.as_bytes())
+        .map_err(|_| Error::invalid("the key usage of the request cannot be read"))?;
+    Ok(KeyUsage(usage.0 | requested.0))
+}
+
 fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_len: Option<u8>) -> Result<Template> {
     let skid = match asked.skid.as_str() {
         "" => None,
@@ -98,14 +110,13 @@ fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_le
             Some(crate::encode::serial(text).ok_or_else(|| Error::invalid("cannot parse requested SKID from hex"))?)
         }
     };
-    let (subject, sans, mut more) = if asked.use_csr_values {
+    let (subject, sans, requested) = if asked.use_csr_values {
         let own = [
             rfc5280::ID_CE_BASIC_CONSTRAINTS,
             rfc5280::ID_CE_KEY_USAGE,
             rfc5280::ID_CE_SUBJECT_ALT_NAME,
             rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER,
             rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER,
-            rfc5280::ID_CE_NAME_CONSTRAINTS,
         ];
         let more = csr.extensions.iter().filter(|extension| !own.contains(&extension.extn_id)).cloned().collect();
         (csr.subject().clone(), csr.sans()?, more)
@@ -116,7 +127,9 @@ fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_le
         };
         (asked.names.name(&name)?, asked.names.sans(&name)?.names()?, Vec::new())
     };
-    more.extend(constraints::extension_for(&asked.constraints)?);
+    // Those of the caller first: of two of a kind the first stays.
+    let mut more: Extensions = constraints::extension_for(&asked.constraints)?.into_iter().collect();
+    more.extend(requested);
     let mut extended = usage::extended(&asked.ext_key_usage)?;
     extended.extend(usage::oids(&asked.ext_key_usage_oids)?);
     Ok(Template {
@@ -125,7 +138,7 @@ fn template(asked: &Intermediate, csr: &Csr, valid: &validity::Validity, path_le
         spki: csr.spki.clone(),
         not_before: valid.not_before,
         not_after: valid.not_after,
-        key_usage: Some(ca_usage(&asked.key_usage)?),
+        key_usage: Some(key_usage(asked, csr)?),
         extended,
         basic: Some(BasicConstraints { ca: true, path_len_constraint: path_len }),
         skid,

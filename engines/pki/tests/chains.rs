@@ -157,6 +157,45 @@ async fn a_self_issued_authority_is_signed_anew_with_all_it_holds() {
 }
 
 #[tokio::test]
+async fn usages_and_constraints_of_a_request_are_kept_where_its_values_are_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let pki = mount();
+    root(&pki, "root").await;
+    content(
+        dir,
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out csr -subj /CN=Below \
+         -addext keyUsage=digitalSignature,keyEncipherment -addext extendedKeyUsage=serverAuth \
+         -addext nameConstraints=critical,permitted;DNS:example.com",
+    );
+    let csr = std::fs::read_to_string(dir.join("csr")).unwrap();
+    for (fields, usage, domain) in [
+        (
+            json!({ "use_csr_values": true }),
+            "Digital Signature, Key Encipherment, Certificate Sign, CRL Sign",
+            Some("DNS:example.com"),
+        ),
+        // The caller's word counts before that of the request.
+        (
+            json!({ "use_csr_values": true, "permitted_dns_domains": "example.org" }),
+            "Digital Signature, Key Encipherment, Certificate Sign, CRL Sign",
+            Some("DNS:example.org"),
+        ),
+        (json!({ "common_name": "Below" }), "Certificate Sign, CRL Sign", None),
+    ] {
+        let mut asked = fields.clone();
+        asked["csr"] = json!(csr);
+        let signed = data(&pki, "root/sign-intermediate", asked).await;
+        save(dir, "signed", text(&signed, "certificate"));
+        let shown = content(dir, "x509 -in signed -noout -text");
+        assert!(shown.lines().any(|line| line.trim() == usage), "{fields}: {shown}");
+        assert_eq!(shown.contains("TLS Web Server Authentication"), domain.is_some(), "{fields}: {shown}");
+        let found: Vec<&str> = shown.lines().map(str::trim).filter(|line| line.starts_with("DNS:example")).collect();
+        assert_eq!(found, domain.into_iter().collect::<Vec<_>>(), "{fields}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn name_constraints_and_path_lengths_bind_what_is_below() {
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path();
