@@ -21,8 +21,8 @@ use x509_cert::ext::{Extension, Extensions};
 pub(crate) struct Common {
     /// Reference (name or id) to the issuer.
     issuer_ref: String,
-    /// The number of the list.
-    crl_number: i64,
+    /// The number of the list; it has to be higher than that of the last one.
+    crl_number: Option<i64>,
     /// The number of the complete list that this is a delta to; -1 for a complete list.
     #[param(default = "-1")]
     delta_crl_base_number: i64,
@@ -65,7 +65,11 @@ async fn finish(
     entries: Vec<Entry>,
     more: Extensions,
 ) -> Result<Value> {
-    let Ok(number) = u64::try_from(common.crl_number) else {
+    // A default would be a number that was used before, and readers keep the list with the higher one.
+    let Some(number) = common.crl_number else {
+        return refuse("crl_number is required: a number higher than that of the last CRL");
+    };
+    let Ok(number) = u64::try_from(number) else {
         return refuse("crl_number parameter must be 0 or greater");
     };
     let base = match common.delta_crl_base_number {

@@ -235,6 +235,7 @@ async fn lists_by_order_are_merged_and_signed() {
     assert!(shown.contains("verify OK") && shown.matches("Serial Number:").count() == 2, "{shown}");
     for fields in [
         json!({ "crl_number": -1, "crls": [first["certificate"]] }),
+        json!({ "crls": [first["certificate"]] }),
         json!({ "crl_number": 1, "crls": [] }),
         json!({ "crl_number": 1, "crls": ["x"] }),
         json!({ "crl_number": 1, "crls": [first["certificate"]], "next_update": "0s" }),
