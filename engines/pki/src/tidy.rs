@@ -399,9 +399,13 @@ impl Engine {
         Ok(Some(last.map_or(now + auto.interval_duration, |last| (last + auto.interval_duration).max(now + 1))))
     }
 
-    /// A scheduled run.
+    /// A scheduled run, unless one by hand has put it off since it was scheduled.
     pub(crate) async fn scheduled_tidy(&self, cx: &Context) -> Result<()> {
         let auto = self.auto(cx).await?;
+        let last: Option<i64> = cx.view.get(LAST).await?;
+        if last.is_some_and(|last| last.saturating_add(auto.interval_duration) > cx.now().as_second()) {
+            return Ok(());
+        }
         if auto.enabled && self.tidy.begin(&auto.options, cx.now().as_second()) {
             let done = self.tidy_all(cx, &auto.options).await;
             self.tidy.end(&done, cx.now().as_second());

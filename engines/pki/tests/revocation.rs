@@ -4,7 +4,7 @@ mod support;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lessor_engine::Operation::{List, Patch, Read, Update};
-use lessor_engine::Outcome;
+use lessor_engine::{Outcome, Rotation};
 use lessor_mountkit::Alone;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -283,4 +283,32 @@ async fn tidying_keeps_what_is_in_force() {
     assert_eq!(pki.refused("config/auto-tidy", json!({ "enabled": true })).await.0, 400);
     let auto = data(&pki, "config/auto-tidy", json!({ "enabled": true, "tidy_cert_store": true })).await;
     assert_eq!((&auto["interval_duration"], &auto["pause_duration"]), (&json!(43_200), &json!("0s")));
+}
+
+/// Whether a certificate that cannot be read is still there when a scheduled run was due.
+async fn stays_at_a_scheduled_run(pki: &Alone) -> bool {
+    let run = Rotation { subject: "tidy".to_owned(), target: "ca".to_owned(), data: Value::Null };
+    pki.cx.view.put("certs/01", &"no certificate").await.unwrap();
+    pki.backend.rotating.as_ref().unwrap().commit(&pki.cx, &run).await.unwrap();
+    pki.cx.view.version("certs/01").await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn tidying_by_hand_puts_the_scheduled_run_off() {
+    struct NextDay;
+    impl lessor_engine::Clock for NextDay {
+        fn now(&self) -> lessor_engine::Timestamp {
+            lessor_engine::Timestamp::now() + std::time::Duration::from_secs(86_400)
+        }
+    }
+    let mut pki = mount();
+    data(&pki, "config/auto-tidy", json!({ "enabled": true, "tidy_invalid_certs": true })).await;
+    assert!(!stays_at_a_scheduled_run(&pki).await, "nothing puts the first run off");
+    let next = pki.backend.rotating.as_ref().unwrap().next(&pki.cx, "tidy").await.unwrap().unwrap();
+    let wait = next.as_second() - pki.cx.now().as_second();
+    assert!((43_190..=43_200).contains(&wait), "{wait}");
+    pki.cx.clock = std::sync::Arc::new(NextDay);
+    // One that finds nothing to do counts, too.
+    pki.write("tidy", json!({})).await;
+    assert!(stays_at_a_scheduled_run(&pki).await);
 }
