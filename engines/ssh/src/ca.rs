@@ -34,6 +34,13 @@ pub(crate) struct Reference {
 }
 
 #[derive(Params)]
+pub(crate) struct PublicKey {
+    /// Whether the keys of all CAs are answered, one a line, that of the default first: TrustedUserCAKeys of sshd takes
+    /// them like this, so that both an old and a new CA are trusted while one takes over from the other.
+    all: bool,
+}
+
+#[derive(Params)]
 pub(crate) struct Rename {
     /// Id or name of an issuer, or `default`.
     issuer_ref: String,
@@ -211,8 +218,18 @@ pub(crate) async fn write_config(ssh: Arc<Ssh>, cx: Context, asked: Default) -> 
     })
 }
 
-pub(crate) async fn public_key(ssh: Arc<Ssh>, cx: Context, (): ()) -> Result<Reply> {
-    issuer_public_key(ssh, cx, Reference { issuer_ref: "default".to_owned() }).await
+pub(crate) async fn public_key(ssh: Arc<Ssh>, cx: Context, asked: PublicKey) -> Result<Reply> {
+    if !asked.all {
+        return issuer_public_key(ssh, cx, Reference { issuer_ref: "default".to_owned() }).await;
+    }
+    let known = ssh.issuers(&cx).await?;
+    if known.issuers.all.is_empty() {
+        return Err(crate::issuers::none_configured());
+    }
+    let is_default = |id: &String| known.issuers.default.as_ref() == Some(id);
+    let (first, others): (Vec<_>, Vec<_>) = known.issuers.all.iter().partition(|(id, _)| is_default(id));
+    let lines: String = first.iter().chain(&others).map(|(_, issuer)| issuer.public_key.as_str()).collect();
+    Ok(Reply::raw("text/plain", lines.into_bytes()))
 }
 
 pub(crate) async fn issuer_public_key(ssh: Arc<Ssh>, cx: Context, at: Reference) -> Result<Reply> {

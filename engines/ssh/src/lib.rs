@@ -61,7 +61,9 @@ fn paths(ssh: &Arc<Ssh>) -> PathTable {
         .path("config/ca", "The key pair that signs where a role names no other.", |path| {
             path.read(ca::read_default).write(ca::write).delete(ca::delete_all)
         })
-        .path("public_key", "The public key of the default CA, as text.", |path| path.read(ca::public_key).open())
+        .path("public_key", "The public key of the default CA, or those of all, as text.", |path| {
+            path.read(ca::public_key).open()
+        })
         .path("issuers", "Lists the CAs.", |path| path.list(ca::list))
         .path("issuers/import", "Adds a CA.", |path| path.write(ca::import))
         .path("issuers/import/{issuer_name}", "Adds a CA with a name.", |path| path.write(ca::import))

@@ -35,7 +35,7 @@ pub(crate) fn principals(role: &CaRole, kind: Kind, asked: Option<&str>, caller:
             return Ok(Vec::new());
         }
         return Err(Error::invalid(
-            "refusing to issue unsafe, globally-valid certificate with no principals specified; set valid_principals or default_user",
+            "refusing to issue unsafe, globally-valid certificate with no principals specified; set valid_principals or default_user, or allow_empty_principals of the role if it is to be valid for every user",
         ));
     }
     let allowed: Vec<&str> = parts(&allowed).collect();

@@ -66,7 +66,7 @@ async fn what_the_role_does_not_allow_is_refused_by_name() {
     let ssh = with_ca(user_role(&json!({ "allowed_extensions": "permit-pty", "max_ttl": "1h" }))).await;
     for (fields, text) in [
         (json!({ "valid_principals": "root" }), "root is not a valid value for valid_principals"),
-        (json!({ "valid_principals": "" }), "no principals specified"),
+        (json!({ "valid_principals": "" }), "allow_empty_principals of the role"),
         (json!({ "valid_principals": "ann,*" }), "* is not a valid value"),
         (json!({ "valid_principals": "ann\u{0}root" }), "not"),
         (json!({ "valid_principals": "ann", "ttl": "2h" }), "ttl is larger than maximum allowed 3600"),
@@ -172,4 +172,31 @@ async fn keys_that_do_not_belong_together_are_refused() {
     let (_, told) = ssh.refused("sign/r", json!({ "public_key": private, "valid_principals": "ann" })).await;
     assert!(told.contains("private key"), "{told}");
     assert!(ssh.ask(Operation::List, "sign/r", Value::Null).await.is_none());
+}
+
+async fn text_of(ssh: &Alone, path: &str, fields: Value) -> String {
+    match ssh.reply(Operation::Read, path, fields).await.outcome {
+        lessor_engine::Outcome::Raw(raw) => String::from_utf8(raw.bytes).unwrap(),
+        _ => panic!("{path}: not raw"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_can_fetch_the_keys_of_all_cas_while_one_takes_over_from_another() {
+    let ssh = mount();
+    let all = json!({ "all": true });
+    let (status, _) = ssh.error(Operation::Read, "public_key", all.clone()).await;
+    assert_eq!(status, 400);
+    let mut keys = Vec::new();
+    for name in ["old", "new"] {
+        let made = ssh.write(&format!("issuers/import/{name}"), json!({ "key_type": "ed25519" })).await.data();
+        keys.push(made["public_key"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(text_of(&ssh, "public_key", json!({})).await, keys[0]);
+    assert_eq!(text_of(&ssh, "public_key", all.clone()).await, keys.concat());
+    ssh.write("config/issuers", json!({ "default": "new" })).await;
+    keys.reverse();
+    assert_eq!(text_of(&ssh, "public_key", all.clone()).await, keys.concat(), "that of the default comes first");
+    ssh.ok(Operation::Delete, "issuer/new", json!({})).await;
+    assert_eq!(text_of(&ssh, "public_key", all).await, keys[1], "also while none is the default");
 }
