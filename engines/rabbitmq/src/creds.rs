@@ -64,6 +64,7 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply
     let role = role.ok_or_else(|| Error::invalid(format!("unknown role: {}", at.name)))?;
     let config = Config::load(&cx).await?;
     let plan = Plan {
+        role_name: at.name.clone(),
         role,
         password: password(&cx, &config.password_policy).await?,
         marker: format!("lessor.{}.{}", cx.mount.uuid, random(16)),
@@ -74,5 +75,5 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply
         data: serde_json::to_value(plan)?,
         revocable: true,
     };
-    Ok(Reply::issue(Issue { grant, terms: terms(&cx).await?, ttl: None, renewable: true }))
+    Ok(Reply::issue(Issue { grant, terms: terms(&cx, &at.name).await?, ttl: None, renewable: true }))
 }

@@ -10,9 +10,12 @@ use lessor_engine::{Context, Credential, Dynamic, Error, Grant, MadeObject, Resu
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-/// What an intent keeps of a user; a lease keeps the marker only.
+/// What an intent keeps of a user; a lease keeps the marker and the name of the role.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// Empty where nobody knows by which it was made.
+    #[serde(default)]
+    pub(crate) role_name: String,
     #[serde(default)]
     pub(crate) role: Role,
     #[serde(with = "lessor_engine::secret::at_rest", default, skip_serializing_if = "Secret::is_empty")]
@@ -65,12 +68,12 @@ impl Dynamic for Engine {
             ("username".to_owned(), json!(grant.name)),
             ("password".to_owned(), json!(plan.password.expose())),
         ]);
-        let kept = Plan { role: Role::default(), password: Secret::default(), marker: plan.marker };
+        let kept = Plan { role: Role::default(), password: Secret::default(), ..plan };
         Ok(Credential { grant_data: Some(serde_json::to_value(kept)?), ..Credential::new(data) })
     }
 
-    async fn terms(&self, cx: &Context, _: &Grant) -> Result<Terms> {
-        lease::terms(cx).await
+    async fn terms(&self, cx: &Context, grant: &Grant) -> Result<Terms> {
+        lease::terms(cx, &grant.read::<Plan>()?.role_name).await
     }
 
     /// A broker's users have no end of their own.
@@ -98,7 +101,12 @@ impl Dynamic for Engine {
         let user = self.broker(cx, &object.target).await?.user(&object.name).await?;
         let mine = markers(cx);
         let marker = user.and_then(|user| user.tags.into_iter().find(|tag| tag.starts_with(&mine)));
-        let plan = Plan { role: Role::default(), password: Secret::default(), marker: marker.unwrap_or(mine) };
+        let plan = Plan {
+            role_name: String::new(),
+            role: Role::default(),
+            password: Secret::default(),
+            marker: marker.unwrap_or(mine),
+        };
         Ok(Grant {
             target: object.target.clone(),
             name: object.name.clone(),

@@ -1,6 +1,7 @@
 //! `roles/`: recipes for users.
 use crate::Engine;
-use lessor_engine::{Any, Context, Error, Params, Reply, Result};
+use crate::lease::{self, Lease};
+use lessor_engine::{Any, Context, Error, Params, Reply, Result, Seconds};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub(crate) struct Role {
     pub(crate) tags: String,
     pub(crate) vhosts: BTreeMap<String, Permissions>,
     pub(crate) vhost_topics: BTreeMap<String, BTreeMap<String, TopicPermissions>>,
+    /// Where it says something, it counts before the mount's.
+    #[serde(default)]
+    pub(crate) lease: Lease,
 }
 
 pub(crate) fn key(name: &str) -> String {
@@ -53,6 +57,10 @@ pub(crate) struct Write {
     vhosts: Option<Any>,
     /// Topic permissions by vhost and exchange: `{"/": {"amq.topic": {"write": ".*", "read": ".*"}}}`.
     vhost_topics: Option<Any>,
+    /// How long a user lives; as `config/lease` says where it is left out.
+    ttl: Seconds,
+    /// How long renewals may make it live; as `config/lease` says where it is left out.
+    max_ttl: Seconds,
 }
 
 /// An object, or a text that holds one; nothing is an empty one.
@@ -71,18 +79,21 @@ pub(crate) async fn write(_: Arc<Engine>, cx: Context, write: Write) -> Result<R
         tags: write.tags,
         vhosts: object("vhosts", write.vhosts)?,
         vhost_topics: object("vhost_topics", write.vhost_topics)?,
+        lease: Lease::checked(write.ttl, write.max_ttl)?,
     };
     if role.tags.is_empty() && role.vhosts.is_empty() {
         return Err(Error::invalid("both tags and vhosts not specified"));
     }
     cx.view.put(&key(&write.name), &role).await?;
-    Ok(Reply::empty())
+    Ok(lease::written(&cx, role.lease))
 }
 
 pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
     let role: Option<Role> = cx.view.get(&key(&at.name)).await?;
     Ok(role.map_or_else(Reply::missing, |role| {
-        Reply::data(json!({ "tags": role.tags, "vhosts": role.vhosts, "vhost_topics": role.vhost_topics }))
+        let mut data = json!({ "tags": role.tags, "vhosts": role.vhosts, "vhost_topics": role.vhost_topics });
+        role.lease.show(&mut data);
+        Reply::data(data)
     }))
 }
 
