@@ -97,6 +97,9 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, asked: Asked) -> Res
     if asked.cluster_role_binding && role.role_kind == Kind::Role && role.service_account.is_empty() {
         return Err(Error::invalid("a ClusterRoleBinding cannot ref a Role"));
     }
+    if asked.cluster_role_binding && !role.cluster_wide && role.service_account.is_empty() {
+        return Err(Error::invalid("cluster_role_binding is not allowed by allow_cluster_role_binding of the role"));
+    }
     check_namespace(&engine, &cx, &role, &namespace).await?;
     let name = naming::name(&cx, &role.name_template, &asked.name)?;
     let existing = !role.service_account.is_empty();

@@ -27,6 +27,13 @@ pub(crate) struct Role {
     pub(crate) name_template: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Whether a request may bind the role in every namespace.
+    #[serde(default = "yes")]
+    pub(crate) cluster_wide: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Default for Role {
@@ -44,6 +51,7 @@ impl Default for Role {
             name_template: String::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
+            cluster_wide: true,
         }
     }
 }
@@ -118,6 +126,8 @@ pub(crate) struct Write {
     extra_labels: Option<KeyValues>,
     /// Annotations of what is made.
     extra_annotations: Option<KeyValues>,
+    /// Whether a request may ask for cluster_role_binding, which reaches beyond the allowed namespaces; true unless set.
+    allow_cluster_role_binding: Option<bool>,
 }
 
 fn deduplicated(list: Vec<String>) -> Vec<String> {
@@ -169,6 +179,7 @@ fn merge(role: &mut Role, sent: Write) -> Result<()> {
     if let Some(word) = sent.kubernetes_role_type {
         role.role_kind = kind(&word)?;
     }
+    role.cluster_wide = sent.allow_cluster_role_binding.unwrap_or(role.cluster_wide);
     check(role)
 }
 
@@ -231,7 +242,7 @@ pub(crate) async fn write(_: Arc<Engine>, cx: Context, sent: Write) -> Result<Re
 
 pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply> {
     let Some(role) = cx.view.get::<Role>(&key(&at.name)).await? else { return Ok(Reply::missing()) };
-    Ok(Reply::data(json!({
+    let mut data = json!({
         "allowed_kubernetes_namespace_selector": role.namespace_selector,
         "allowed_kubernetes_namespaces": or_null(&role.namespaces, role.namespaces.is_empty()),
         "extra_annotations": or_null(&role.annotations, role.annotations.is_empty()),
@@ -245,7 +256,11 @@ pub(crate) async fn read(_: Arc<Engine>, cx: Context, at: Named) -> Result<Reply
         "token_default_audiences": or_null(&role.audiences, role.audiences.is_empty()),
         "token_default_ttl": role.default_ttl,
         "token_max_ttl": role.max_ttl,
-    })))
+    });
+    if !role.cluster_wide {
+        data["allow_cluster_role_binding"] = json!(false);
+    }
+    Ok(Reply::data(data))
 }
 
 pub(crate) async fn list(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {

@@ -269,3 +269,19 @@ async fn a_pods_token_is_read_again_whenever_it_is_used() {
     assert!(away.refused("config", json!({ "kubernetes_host": "x" })).await.1.contains("is no address"));
     assert!(away.refused("creds/none", json!({})).await.1.contains("does not exist"));
 }
+
+#[tokio::test]
+async fn a_role_can_keep_requests_from_reaching_beyond_its_namespaces() {
+    let (server, k) = configured().await;
+    let everywhere = json!({ "kubernetes_namespace": "shop", "cluster_role_binding": true });
+    issue(&k, "edit", everywhere.clone()).await.made.map(drop).unwrap();
+    assert!(server.made().iter().any(|path| path.contains("/clusterrolebindings/")), "allowed where nothing is said");
+    assert!(k.read("roles/edit").await.data().get("allow_cluster_role_binding").is_none());
+    k.write("roles/edit", json!({ "allow_cluster_role_binding": false })).await;
+    assert_eq!(k.read("roles/edit").await.data()["allow_cluster_role_binding"], false);
+    let (status, why) = k.refused("creds/edit", everywhere).await;
+    assert!(status == 400 && why.contains("allow_cluster_role_binding"), "{status} {why}");
+    k.write("roles/edit", json!({ "token_default_ttl": "20m" })).await;
+    assert_eq!(k.read("roles/edit").await.data()["allow_cluster_role_binding"], false, "other changes leave it");
+    issue(&k, "edit", json!({ "kubernetes_namespace": "shop" })).await.made.map(drop).unwrap();
+}
