@@ -1,13 +1,16 @@
 //! Requests to the API server (<https://kubernetes.io/docs/reference/using-api/api-concepts/>), with the token of the
-//! moment. A POST is never repeated: names are made for one lease.
+//! moment. A POST whose outcome is not known is never repeated: names are made for one lease.
 use async_trait::async_trait;
 use lessor_engine::{Error, Result, Secret};
 use lessor_platform_http::{Ask, Http, Method};
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Objects of one page of a list.
 const PAGE: usize = 200;
+/// How long to wait before asking a busy server again, each time, in milliseconds.
+const PAUSES: [u64; 3] = [200, 400, 800];
 
 /// The API server, as one account talks to it.
 #[async_trait]
@@ -106,8 +109,19 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// Status and body; a server that turns requests away for being busy has done nothing with them, so they are sent again
+    /// (<https://kubernetes.io/docs/concepts/cluster-administration/flow-control/>).
+    async fn answered(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        for pause in PAUSES {
+            match self.api.ask(method.clone(), path, body).await? {
+                (429, _) => tokio::time::sleep(Duration::from_millis(pause)).await,
+                done => return Ok(done),
+            }
+        }
+        self.api.ask(method, path, body).await
+    }
     async fn asked(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let (status, answer) = self.api.ask(method, path, body).await?;
+        let (status, answer) = self.answered(method, path, body).await?;
         if (200..300).contains(&status) { Ok(answer) } else { Err(failure(status, &answer)) }
     }
     /// Makes an object; what it became.
@@ -159,7 +173,7 @@ impl Cluster {
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": { "uid": uid },
             "propagationPolicy": "Background",
         });
-        match self.api.ask(Method::DELETE, path, Some(&body)).await? {
+        match self.answered(Method::DELETE, path, Some(&body)).await? {
             (200..300 | 404 | 409, _) => Ok(()),
             (status, answer) => Err(failure(status, &answer)),
         }

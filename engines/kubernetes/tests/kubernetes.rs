@@ -285,3 +285,18 @@ async fn a_role_can_keep_requests_from_reaching_beyond_its_namespaces() {
     assert_eq!(k.read("roles/edit").await.data()["allow_cluster_role_binding"], false, "other changes leave it");
     issue(&k, "edit", json!({ "kubernetes_namespace": "shop" })).await.made.map(drop).unwrap();
 }
+
+#[tokio::test]
+async fn protocol_only_a_server_that_is_busy_is_asked_again_and_one_that_stays_so_is_told_of() {
+    let (server, k) = configured().await;
+    server.state.lock().unwrap().busy = 2;
+    let issued = issue(&k, "pods", json!({ "kubernetes_namespace": "pay" })).await;
+    assert_eq!(server.made().len(), 3, "each object once");
+    let (dynamic, cx) = dynamic(&k);
+    server.state.lock().unwrap().busy = 1;
+    dynamic.revoke(&cx, &issued.grant()).await.unwrap();
+    assert!(server.made().is_empty());
+    server.state.lock().unwrap().busy = 4;
+    let busy = issue(&k, "reader", json!({ "kubernetes_namespace": "shop" })).await.made.map(drop).unwrap_err();
+    assert!(busy.to_string().contains("429"), "{busy}");
+}

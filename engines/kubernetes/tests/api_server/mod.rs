@@ -19,6 +19,8 @@ pub struct State {
     pub bearers: Vec<String>,
     /// `METHOD` and part of a path that are refused with this status.
     pub refuse: Option<(&'static str, &'static str, u16)>,
+    /// How many requests from now on are turned away for being too many.
+    pub busy: u32,
     /// Seconds that tokens live at most.
     pub longest: u64,
     uids: u64,
@@ -45,6 +47,10 @@ impl State {
             && path.contains(part)
         {
             return status(code, "refused by the test");
+        }
+        if self.busy > 0 {
+            self.busy -= 1;
+            return status(429, "too many requests");
         }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if method == "POST" && path.ends_with("/token") {
