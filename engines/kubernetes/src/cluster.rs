@@ -135,6 +135,18 @@ impl Cluster {
             other => other,
         })
     }
+    /// Whether the cluster takes the token: it is asked what every account may ask, whether it may do something.
+    ///
+    /// # Errors
+    /// Why not; 400.
+    pub(crate) async fn recognises(&self) -> Result<()> {
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": { "verb": "create", "resource": "serviceaccounts", "subresource": "token" } },
+        });
+        let answer = self.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body).await;
+        answer.map(drop).map_err(|error| Error::invalid(error.to_string()))
+    }
     /// An object, or `None` where there is none.
     ///
     /// # Errors

@@ -59,7 +59,9 @@ fn paths(engine: &Arc<Engine>) -> PathTable {
         .path("config", "The cluster and the account that acts there.", |path| {
             path.read(config::read).write(config::write).delete(config::delete)
         })
-        .path("check", "Tells whether this server runs in a pod.", |path| path.read(config::check))
+        .path("check", "Tells whether this server runs in a pod, or whether the cluster takes its token.", |path| {
+            path.read(config::check)
+        })
         .path("roles", "Lists the roles.", |path| path.list(roles::list))
         .path("roles/{name}", "A recipe for tokens.", |path| {
             path.read(roles::read).write(roles::write).delete(roles::delete).exists(roles::exists)

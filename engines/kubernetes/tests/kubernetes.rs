@@ -300,3 +300,17 @@ async fn protocol_only_a_server_that_is_busy_is_asked_again_and_one_that_stays_s
     let busy = issue(&k, "reader", json!({ "kubernetes_namespace": "shop" })).await.made.map(drop).unwrap_err();
     assert!(busy.to_string().contains("429"), "{busy}");
 }
+
+#[tokio::test]
+async fn protocol_only_a_live_check_asks_whether_the_cluster_takes_the_token() {
+    let (server, k) = configured().await;
+    let live = json!({ "live": true });
+    assert!(k.ok(Read, "check", live.clone()).await.is_empty());
+    assert_eq!(server.asked(), ["POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]);
+    assert_eq!(server.state.lock().unwrap().bearers, ["jwt"]);
+    server.state.lock().unwrap().refuse = Some(("POST", "selfsubjectaccessreviews", 401));
+    let (status, why) = k.error(Read, "check", live.clone()).await;
+    assert!(status == 400 && why.contains("401"), "{status} {why}");
+    let (status, why) = mount(outside()).error(Read, "check", live).await;
+    assert!(status == 400 && why.contains("write config first"), "{status} {why}");
+}

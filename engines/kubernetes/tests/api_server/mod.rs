@@ -52,6 +52,9 @@ impl State {
             self.busy -= 1;
             return status(429, "too many requests");
         }
+        if path.ends_with("/selfsubjectaccessreviews") {
+            return (201, json!({ "status": { "allowed": false } }));
+        }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if method == "POST" && path.ends_with("/token") {
             let account = path.trim_end_matches("/token");
