@@ -354,7 +354,12 @@ async fn store(engine: &Engine, cx: &Context, change: impl FnOnce(&mut Config, b
     change(&mut config, version.is_none())?;
     config.written = cx.now();
     cx.view.commit(Changes::new().expect(KEY, version).put(KEY, &config)?).await?;
-    Ok(Reply::empty().reschedule(crate::rotation::ROOT))
+    let reply = Reply::empty().reschedule(crate::rotation::ROOT);
+    // It may be written later: whoever sets a server up does so in any order.
+    Ok(match passwords::check_policy(cx, &config.password_policy).await {
+        Ok(()) => reply,
+        Err(error) => reply.warn(format!("no password can be made yet: {error}")),
+    })
 }
 
 pub(crate) async fn write(engine: Arc<Engine>, cx: Context, sent: Write) -> Result<Reply> {
