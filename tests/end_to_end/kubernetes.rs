@@ -250,6 +250,8 @@ async fn a_wrong_authority_and_missing_rights_are_said_and_leave_nothing() {
     ]);
     let jwt = account(&cluster, "poor", &few);
     configure(&lessor, &cluster, &jwt).await;
+    let check = || Request::get("kubernetes/check?live=true");
+    lessor.send(check()).await.unwrap();
     let ask = || Request::put("kubernetes/creds/pods", json!({ "kubernetes_namespace": "pay" }));
     let (status, text) = lessor.refused(ask()).await;
     assert!(status == 500 && text.contains("rolebindings") && text.contains("forbidden"), "{status} {text}");
@@ -263,6 +265,8 @@ async fn a_wrong_authority_and_missing_rights_are_said_and_leave_nothing() {
         .await;
     let (status, text) = lessor.refused(ask()).await;
     assert!(status == 500 && text.contains("401"), "{status} {text}");
+    let (status, text) = lessor.refused(check()).await;
+    assert!(status == 400 && text.contains("401"), "{status} {text}");
 }
 
 /// An object without what chance and time decide; what Lessor adds is taken away and counted on.

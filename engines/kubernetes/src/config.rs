@@ -2,6 +2,7 @@
 //! (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
 use crate::Engine;
 use crate::cluster::Cluster;
+use crate::renewal::TOKEN;
 use lessor_engine::{Changes, Context, Error, Params, Reply, Result, Secret, secret};
 use lessor_platform_http::tls;
 use lessor_storage::Version;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const KEY: &str = "config";
+pub(crate) const KEY: &str = "config";
 const HOST: &str = "KUBERNETES_SERVICE_HOST";
 const PORT: &str = "KUBERNETES_SERVICE_PORT_HTTPS";
 
@@ -50,12 +51,14 @@ impl Surroundings {
 
 /// What is stored.
 #[derive(Clone, Default, Serialize, Deserialize)]
-struct Config {
+pub(crate) struct Config {
     host: String,
     ca_cert: String,
     #[serde(with = "secret::at_rest")]
-    jwt: Secret,
+    pub(crate) jwt: Secret,
     disable_local_ca_jwt: bool,
+    #[serde(default)]
+    pub(crate) disable_jwt_renewal: bool,
 }
 
 #[derive(Params)]
@@ -69,6 +72,8 @@ pub(crate) struct Write {
     service_account_jwt: Option<Secret>,
     /// Uses no file of this server's pod.
     disable_local_ca_jwt: Option<bool>,
+    /// Lets a written token end; else another is asked for when two thirds of its time are over.
+    disable_jwt_renewal: Option<bool>,
 }
 
 fn invalid(field: &str, why: impl std::fmt::Display) -> Error {
@@ -92,6 +97,9 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, sent: Write) -> Resu
     if let Some(disable) = sent.disable_local_ca_jwt {
         config.disable_local_ca_jwt = disable;
     }
+    if let Some(disable) = sent.disable_jwt_renewal {
+        config.disable_jwt_renewal = disable;
+    }
     if config.host.is_empty() && engine.surroundings.address().is_none() {
         return Err(Error::invalid("kubernetes_host was unset and could not determine it from the environment"));
     }
@@ -105,21 +113,25 @@ pub(crate) async fn write(engine: Arc<Engine>, cx: Context, sent: Write) -> Resu
         tls(&config.ca_cert).map_err(|error| invalid("kubernetes_ca_cert", error))?;
     }
     cx.view.commit(Changes::new().expect(KEY, version).put(KEY, &config)?).await?;
-    Ok(Reply::empty())
+    Ok(Reply::empty().reschedule(TOKEN))
 }
 
 pub(crate) async fn read(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
     let Some(config) = cx.view.get::<Config>(KEY).await? else { return Ok(Reply::missing()) };
-    Ok(Reply::data(json!({
+    let mut data = json!({
         "disable_local_ca_jwt": config.disable_local_ca_jwt,
         "kubernetes_ca_cert": config.ca_cert,
         "kubernetes_host": config.host,
-    })))
+    });
+    if config.disable_jwt_renewal {
+        data["disable_jwt_renewal"] = json!(true);
+    }
+    Ok(Reply::data(data))
 }
 
 pub(crate) async fn delete(_: Arc<Engine>, cx: Context, (): ()) -> Result<Reply> {
     cx.view.delete(KEY).await?;
-    Ok(Reply::empty())
+    Ok(Reply::empty().reschedule(TOKEN))
 }
 
 #[derive(Params)]
@@ -140,11 +152,20 @@ pub(crate) async fn check(engine: Arc<Engine>, cx: Context, asked: Check) -> Res
     Err(Error::invalid(format!("Missing environment variables: {}", missing.join(", "))))
 }
 
+fn none() -> Error {
+    Error::invalid("the cluster is not configured: write config first")
+}
+
 impl Engine {
     /// The cluster, with the authority and the token of this very moment.
     pub(crate) async fn cluster(&self, cx: &Context) -> Result<Cluster> {
-        let none = || Error::invalid("the cluster is not configured: write config first");
-        let config: Config = cx.view.get(KEY).await?.ok_or_else(none)?;
+        self.reach(cx.view.get(KEY).await?.ok_or_else(none)?).await
+    }
+    /// The cluster as this token is let in.
+    pub(crate) async fn cluster_as(&self, cx: &Context, jwt: Secret) -> Result<Cluster> {
+        self.reach(Config { jwt, ..cx.view.get(KEY).await?.ok_or_else(none)? }).await
+    }
+    async fn reach(&self, config: Config) -> Result<Cluster> {
         let local = !config.disable_local_ca_jwt;
         let host = if config.host.is_empty() { self.surroundings.address().ok_or_else(none)? } else { config.host };
         let ca_cert = match config.ca_cert.as_str() {

@@ -128,11 +128,17 @@ fn differing(lives: Duration, plan: &Plan) -> Option<String> {
     }
 }
 
-async fn token(cluster: &Cluster, plan: &Plan) -> Result<Secret> {
-    let path = format!("{}/{}/token", Kind::ServiceAccount.collection(&plan.namespace), plan.account);
+/// A token of an account, by its namespace and name.
+pub(crate) async fn token_of(
+    cluster: &Cluster,
+    (namespace, account): (&str, &str),
+    audiences: &[String],
+    seconds: u64,
+) -> Result<Secret> {
+    let path = format!("{}/{account}/token", Kind::ServiceAccount.collection(namespace));
     let body = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": { "audiences": plan.audiences, "expirationSeconds": plan.seconds },
+        "spec": { "audiences": audiences, "expirationSeconds": seconds },
     });
     let mut answer = cluster.create(&path, &body).await?;
     match answer.pointer_mut("/status/token").map(Value::take) {
@@ -150,7 +156,8 @@ impl Dynamic for Engine {
             let marks = Marks::new([&cx.mount.uuid, &plan.mark, &plan.namespace], &making.labels, &making.annotations);
             plan.made = make(&cluster, &making, &marks).await?;
         }
-        let token = token(&cluster, &plan).await?;
+        let account = (plan.namespace.as_str(), plan.account.as_str());
+        let token = token_of(&cluster, account, &plan.audiences, plan.seconds).await?;
         let unread = || Error::Unavailable("the API server answered a token whose lifetime cannot be read".to_owned());
         let lives = lifetime(token.expose()).ok_or_else(unread)?;
         let data = Map::from_iter([

@@ -1,12 +1,13 @@
 //! The Kubernetes secrets engine: tokens of service accounts, and accounts, bindings and roles that live as long as a
 //! lease. Read `config.rs` (the cluster), `cluster.rs` (the calls), `objects.rs` (what is made), `roles.rs`, `creds.rs`,
-//! then `dynamic.rs`.
+//! then `dynamic.rs`; `renewal.rs` keeps the stored token alive.
 mod cluster;
 mod config;
 mod creds;
 mod dynamic;
 mod naming;
 mod objects;
+mod renewal;
 mod roles;
 mod selector;
 #[cfg(feature = "sim")]
@@ -40,7 +41,7 @@ impl Factory for KubernetesFactory {
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
         let connect = self.connect.clone().unwrap_or_else(|| Arc::new(Web::default()));
         let engine = Arc::new(Engine { surroundings: self.surroundings.clone(), connect });
-        Ok(Backend::new(paths(&engine)).dynamic(engine))
+        Ok(Backend::new(paths(&engine)).dynamic(engine.clone()).rotating(engine))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Protocol only: the engine against an API server that checks what it is asked.
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 mod api_server;
-use api_server::ApiServer;
+use api_server::{ApiServer, token};
 use lessor_engine::Operation::{Read, Update};
-use lessor_engine::{Context, Credential, Dynamic, Grant, Issue, Outcome, Result};
+use lessor_engine::{Clock, Context, Credential, Dynamic, Grant, Issue, Outcome, Result, Rotation, Timestamp};
 use lessor_engine_kubernetes::{Surroundings, factory_in};
 use lessor_mountkit::Alone;
 use lessor_storage::MemoryStorage;
@@ -313,4 +313,80 @@ async fn protocol_only_a_live_check_asks_whether_the_cluster_takes_the_token() {
     assert!(status == 400 && why.contains("401"), "{status} {why}");
     let (status, why) = mount(outside()).error(Read, "check", live).await;
     assert!(status == 400 && why.contains("write config first"), "{status} {why}");
+}
+
+struct At(i64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0).unwrap()
+    }
+}
+
+/// A mount with a token of an hour, at a moment of its life.
+async fn with_a_token_that_ends(at: i64) -> (ApiServer, Alone) {
+    let (server, mut k) = configured().await;
+    k.cx.clock = Arc::new(At(api_server::ISSUED + at));
+    let own = token("system:serviceaccount:shop:reader", 3600);
+    k.write("config", json!({ "service_account_jwt": own })).await;
+    (server, k)
+}
+
+/// As far as core goes before it commits.
+async fn renewed(k: &Alone) -> Result<Rotation> {
+    let rotating = k.backend.rotating.as_ref().unwrap();
+    let planned = rotating.plan(&k.cx, "token").await?;
+    let rotation = Rotation { data: rotating.apply(&k.cx, &planned).await?, ..planned };
+    rotating.verify(&k.cx, &rotation).await?;
+    Ok(rotation)
+}
+
+#[tokio::test]
+async fn protocol_only_a_stored_token_is_replaced_by_another_of_its_account_before_it_ends() {
+    let (server, k) = with_a_token_that_ends(0).await;
+    let rotating = k.backend.rotating.clone().unwrap();
+    let due = rotating.next(&k.cx, "token").await.unwrap().unwrap();
+    assert_eq!(due.as_second(), api_server::ISSUED + 2400);
+    let rotation = renewed(&k).await.unwrap();
+    assert_eq!(server.asked()[0], "POST /api/v1/namespaces/shop/serviceaccounts/reader/token");
+    assert_eq!(
+        server.state.lock().unwrap().bodies[0]["spec"],
+        json!({ "audiences": ["cluster"], "expirationSeconds": 3600 })
+    );
+    k.cx.view.commit(rotating.commit(&k.cx, &rotation).await.unwrap()).await.unwrap();
+    k.ok(Read, "check", json!({ "live": true })).await;
+    let bearers = server.state.lock().unwrap().bearers.clone();
+    assert!(bearers[0] != bearers[2] && bearers[1] == bearers[2], "the new token is verified, then used: {bearers:?}");
+}
+
+#[tokio::test]
+async fn protocol_only_a_renewal_that_fails_or_comes_too_late_leaves_the_token_that_is_there() {
+    let (server, k) = with_a_token_that_ends(2400).await;
+    let rotating = k.backend.rotating.clone().unwrap();
+    server.state.lock().unwrap().refuse = Some(("POST", "/token", 403));
+    assert!(renewed(&k).await.err().unwrap().to_string().contains("403"));
+    let planned = rotating.plan(&k.cx, "token").await.unwrap();
+    assert_eq!(rotating.settle(&k.cx, &planned).await.unwrap(), lessor_engine::Works::Old);
+    server.state.lock().unwrap().refuse = None;
+    let rotation = renewed(&k).await.unwrap();
+    assert_eq!(rotating.settle(&k.cx, &rotation).await.unwrap(), lessor_engine::Works::New);
+    // What somebody writes meanwhile stays.
+    k.write("config", json!({ "service_account_jwt": "theirs" })).await;
+    k.cx.view.commit(rotating.commit(&k.cx, &rotation).await.unwrap()).await.unwrap();
+    server.state.lock().unwrap().bearers.clear();
+    k.ok(Read, "check", json!({ "live": true })).await;
+    assert_eq!(server.state.lock().unwrap().bearers, ["theirs"]);
+    assert_eq!(rotating.next(&k.cx, "token").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn tokens_that_ended_or_are_to_end_are_not_renewed() {
+    let (_server, k) = with_a_token_that_ends(3600).await;
+    let rotating = k.backend.rotating.clone().unwrap();
+    assert!(matches!(rotating.plan(&k.cx, "token").await, Err(lessor_engine::Error::NotFound(_))));
+    let (_server, k) = with_a_token_that_ends(0).await;
+    k.write("config", json!({ "disable_jwt_renewal": true })).await;
+    assert_eq!(rotating.next(&k.cx, "token").await.unwrap(), None);
+    assert!(matches!(rotating.plan(&k.cx, "token").await, Err(lessor_engine::Error::NotFound(_))));
+    assert_eq!(k.read("config").await.data()["disable_jwt_renewal"], true);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -35,9 +36,24 @@ fn status(code: u16, message: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "code": code, "message": message }))
 }
 
-fn token(seconds: u64) -> String {
-    let claims = json!({ "iat": 1_000_000, "exp": 1_000_000 + seconds }).to_string();
-    format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims))
+/// Whose tokens are made at the path of an account.
+fn subject(account: &str) -> String {
+    let parts: Vec<&str> = account.split('/').collect();
+    format!("system:serviceaccount:{}:{}", parts[4], parts[6])
+}
+
+/// When all tokens were issued, in seconds since 1970.
+pub const ISSUED: i64 = 1_000_000;
+
+/// A token; no two are the same.
+pub fn token(subject: &str, seconds: u64) -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let ends = ISSUED + i64::try_from(seconds).unwrap();
+    let claims = json!({
+        "sub": subject, "iat": ISSUED, "exp": ends, "aud": ["cluster"], "kubernetes.io": {},
+        "jti": NUMBER.fetch_add(1, Ordering::SeqCst),
+    });
+    format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 impl State {
@@ -65,7 +81,7 @@ impl State {
             if seconds < 600 {
                 return status(422, "spec.expirationSeconds: may not specify a duration less than 10 minutes");
             }
-            return (201, json!({ "status": { "token": token(seconds.min(self.longest)) } }));
+            return (201, json!({ "status": { "token": token(&subject(account), seconds.min(self.longest)) } }));
         }
         match method {
             "POST" => {
