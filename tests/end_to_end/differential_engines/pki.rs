@@ -135,7 +135,7 @@ POST pki/config/ca {"pem_bundle":""}
 POST pki/config/ca {"pem_bundle":"/tmp/x"}
 POST pki/roles/w {"allow_any_name":true,"key_type":"ec","ttl":"1h"}
 POST pki/issue/w {}
-POST pki/issue/w {"common_name":"a.b","format":"docx"}
+POST pki/issue/w {"common_name":"a.b","format":"docx"} ~~ texts of refusals ~~ 400 ~~ pkcs12_bundle
 POST pki/issue/w {"common_name":"a.b","private_key_format":"docx"} ~~ values that cannot work ~~ 400 ~~ path parameter must be
 POST pki/issue/w {"common_name":"a.b","ttl":"1h","not_after":"2030-01-01T00:00:00Z"}
 POST pki/issue/w {"common_name":"a.b","not_after":"x"} ~~ texts of refusals ~~ 400 ~~ failed to parse not_after

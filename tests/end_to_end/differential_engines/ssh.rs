@@ -97,7 +97,7 @@ POST ssh/sign/u {"public_key":"$pub","valid_principals":"bob"}
 POST ssh/sign/u {"public_key":"$pub","valid_principals":"ann,bob"}
 POST ssh/sign/u {"public_key":"$pub","valid_principals":"eve"}
 POST ssh/sign/u {"public_key":"$pub","valid_principals":"ann,eve"}
-POST ssh/sign/u {"public_key":"$pub","valid_principals":""}
+POST ssh/sign/u {"public_key":"$pub","valid_principals":""} ~~ texts of refusals in ssh ~~ 400 ~~ allow_empty_principals
 POST ssh/sign/u {"public_key":"$pub","ttl":"1h"}
 POST ssh/sign/u {"public_key":"$pub","ttl":"3h"}
 POST ssh/sign/u {"public_key":"$pub","ttl":"soon"}
@@ -112,13 +112,13 @@ POST ssh/sign/u {"public_key":"$ec"} ~~ texts of refusals in ssh ~~ 400 ~~ publi
 POST ssh/sign/h {"public_key":"$pub","cert_type":"host","valid_principals":"x.a.example"}
 POST ssh/sign/h {"public_key":"$pub","cert_type":"host","valid_principals":"a.example"}
 POST ssh/sign/h {"public_key":"$pub","cert_type":"host","valid_principals":"c.example"}
-POST ssh/sign/h {"public_key":"$pub","cert_type":"host"}
+POST ssh/sign/h {"public_key":"$pub","cert_type":"host"} ~~ texts of refusals in ssh ~~ 400 ~~ allow_empty_principals
 POST ssh/sign/h {"public_key":"$pub","cert_type":"host","valid_principals":"x.b.example","key_id":"mine"}
 POST ssh/sign/h {"public_key":"$pub","valid_principals":"x.a.example"}
 POST ssh/sign/any {"public_key":"$ec","valid_principals":"whoever","ttl":"768h"}
 POST ssh/sign/any {"public_key":"$ec","valid_principals":"whoever","ttl":"100000h"}
 POST ssh/sign/any {"public_key":"$ec"}
-POST ssh/sign/bare {"public_key":"$pub"}
+POST ssh/sign/bare {"public_key":"$pub"} ~~ texts of refusals in ssh ~~ 400 ~~ allow_empty_principals
 POST ssh/sign/bare {"public_key":"$pub","valid_principals":"ann"} ~~ texts of refusals in ssh ~~ 400 ~~ role is not configured to allow any principals: set its allowed_users
 POST ssh/sign/empty {"public_key":"$pub"}
 POST ssh/sign/lost {"public_key":"$pub","valid_principals":"ann"}
