@@ -268,3 +268,53 @@ async fn settings_that_cannot_work_are_refused() {
     let reply = pki.reply(Operation::Read, "acme/directory", Value::Null).await;
     assert_eq!(reply.status, Some(401));
 }
+
+#[tokio::test]
+async fn every_directory_has_all_resources_and_keeps_them_to_itself() {
+    let pki = ready().await;
+    let mut accounts = Vec::new();
+    for directory in ["acme", "roles/web/acme", "issuer/root/acme", "issuer/root/roles/web/acme"] {
+        let reply = pki.reply(Read, &format!("{directory}/directory"), Value::Null).await;
+        let Outcome::Raw(raw) = reply.outcome else { panic!("not raw") };
+        let shown: Value = serde_json::from_slice(&raw.bytes).unwrap();
+        assert_eq!(shown["newOrder"], format!("{BASE}/{directory}/new-order"));
+        let mut client = Client::registered(&pki, directory).await;
+        let own = format!("{BASE}/{directory}/");
+        let below = |url: &str| url.strip_prefix(&own).unwrap_or_else(|| panic!("{url} in {directory}")).to_owned();
+        let asked = json!({ "identifiers": [{ "type": "dns", "value": "a.test" }] });
+        let made = client.post("new-order", Some(asked)).await;
+        assert_eq!(made.status, 201, "{directory}");
+        let order = below(&made.location);
+        assert_eq!(client.post(&order, None).await.body["status"], "pending", "{directory}");
+        assert_eq!(client.post("orders", None).await.body["orders"], json!([made.location]), "{directory}");
+        let authorization = below(made.body["authorizations"][0].as_str().unwrap());
+        let found = client.post(&authorization, None).await;
+        for challenge in found.body["challenges"].as_array().unwrap() {
+            let told = client.post(&below(challenge["url"].as_str().unwrap()), None).await;
+            assert_eq!((told.status, &told.body["token"]), (200, &challenge["token"]), "{directory}");
+        }
+        for resource in [below(made.body["finalize"].as_str().unwrap()), format!("{order}/cert")] {
+            assert_eq!(kind(&client.post(&resource, Some(json!({ "csr": "" }))).await), "orderNotReady", "{resource}");
+        }
+        let revoked = client.post("revoke-cert", Some(json!({ "certificate": "eA" }))).await;
+        assert_eq!(kind(&revoked), "malformed", "{directory}");
+        let new = fresh();
+        let url = format!("{BASE}/{directory}/key-change");
+        let change = json!({ "account": client.kid, "oldKey": jwk(&client.key) }).to_string();
+        let inner = sign(&new, &json!({ "alg": "ES256", "jwk": jwk(&new), "url": url }), &b64(change));
+        assert_eq!(client.post("key-change", Some(inner)).await.status, 200, "{directory}");
+        client.key = new;
+        let account = below(client.kid.as_ref().unwrap());
+        assert_eq!(client.post(&account, None).await.body["status"], "valid", "{directory}");
+        let eab = data(&pki, &format!("{directory}/new-eab"), json!({})).await;
+        assert_eq!(eab["acme_directory"], format!("{directory}/directory"));
+        accounts.push((client, account, order));
+    }
+    // An account of one directory is nobody in another, even where the name of the resource is right.
+    for (client, account, order) in &accounts[1..] {
+        let other = Client { directory: "acme".to_owned(), pki: pki.clone(), key: fresh(), kid: client.kid.clone() };
+        for resource in [account, order] {
+            assert!(other.post(resource, None).await.status >= 400, "{resource}");
+        }
+    }
+}

@@ -282,3 +282,51 @@ async fn an_issuer_keeps_on_patch_what_it_loses_on_post() {
     pki.delete(&format!("key/{key}")).await;
     assert!(pki.ok(List, "keys", Value::Null).await.missing().is_none());
 }
+
+#[tokio::test]
+async fn a_path_that_names_an_issuer_is_signed_by_it_whatever_the_default_and_the_role_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let pki = mount();
+    root(&pki, "first").await;
+    let second = root(&pki, "second").await;
+    save(dir, "second.pem", text(&second, "certificate"));
+    data(&pki, "roles/r", json!({ "allow_any_name": true, "key_type": "ec", "issuer_ref": "first" })).await;
+    content(dir, "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -out csr -subj /CN=a.test");
+    let csr = std::fs::read_to_string(dir.join("csr")).unwrap();
+    let elsewhere = root(&mount(), "elsewhere").await;
+    for (path, fields) in [
+        ("issue/r", json!({ "common_name": "a.test" })),
+        ("sign/r", json!({ "csr": csr })),
+        ("sign-verbatim", json!({ "csr": csr })),
+        ("sign-verbatim/r", json!({ "csr": csr })),
+        ("sign-intermediate", json!({ "csr": csr })),
+        ("sign-self-issued", json!({ "certificate": elsewhere["certificate"] })),
+    ] {
+        let signed = data(&pki, &format!("issuer/second/{path}"), fields).await;
+        assert_eq!(signed["issuing_ca"], second["certificate"], "{path}");
+        save(dir, "signed.pem", text(&signed, "certificate"));
+        content(dir, "verify -CAfile second.pem signed.pem");
+    }
+}
+
+#[tokio::test]
+async fn both_spellings_of_making_an_authority_do_the_same() {
+    let pki = mount();
+    let keys = |made: &Value| made.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for (old, new) in
+        [("root/generate", "issuers/generate/root"), ("intermediate/generate", "issuers/generate/intermediate")]
+    {
+        for kind in ["internal", "exported"] {
+            let fields = json!({ "common_name": "a", "key_type": "ec" });
+            let by_old = data(&pki, &format!("{old}/{kind}"), fields.clone()).await;
+            let by_new = data(&pki, &format!("{new}/{kind}"), fields).await;
+            assert_eq!(keys(&by_old), keys(&by_new), "{old} {kind}");
+            assert_eq!(by_new.get("private_key").is_some(), kind == "exported");
+        }
+    }
+    for (list, count) in [("issuers", 4), ("keys", 8)] {
+        let found = pki.ok(List, list, Value::Null).await.data();
+        assert_eq!(found["keys"].as_array().unwrap().len(), count, "{list}");
+    }
+}

@@ -95,6 +95,13 @@ async fn delta_lists_hold_what_came_since_the_complete_one() {
     assert_eq!(numbers("delta.pem").2, 0);
     pki.read("crl/rotate-delta").await;
     save(dir, "delta.pem", raw(&pki, "issuer/root/crl/delta/pem").await.1);
+    save(dir, "delta.der", raw(&pki, "crl/delta").await.1);
+    let shown = pki.read("issuer/root/crl/delta").await.data();
+    assert_eq!(
+        content(dir, "crl -inform DER -in delta.der").trim(),
+        text(&shown, "crl").trim(),
+        "one list in every form"
+    );
     let (delta, base, entries) = numbers("delta.pem");
     assert_eq!((base, entries), (number.clone(), 1));
     assert!(delta > number);
@@ -311,4 +318,23 @@ async fn tidying_by_hand_puts_the_scheduled_run_off() {
     // One that finds nothing to do counts, too.
     pki.write("tidy", json!({})).await;
     assert!(stays_at_a_scheduled_run(&pki).await);
+}
+
+#[tokio::test]
+async fn stored_certificates_are_listed_with_what_is_in_them() {
+    let pki = ready("ec").await;
+    let leaf = leaf(&pki).await;
+    let serial = text(&leaf, "serial_number");
+    let listed = pki.ok(List, "certs/detailed", Value::Null).await.data();
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 2, "the authority's own is there too");
+    let about = &listed["key_info"][serial];
+    let expected = json!({
+        "common_name": "a.test", "dns_names": ["a.test"], "issuer": about["issuer"], "key_type": "ec", "key_bits": 256,
+        "not_before": about["not_before"], "not_after": about["not_after"],
+    });
+    assert_eq!(*about, expected);
+    assert!(text(about, "issuer").contains("CN=root"), "{about}");
+    assert!(text(about, "not_before") < text(about, "not_after"), "{about}");
+    let page = pki.ok(List, "certs/detailed", json!({ "limit": 1 })).await.data();
+    assert_eq!(page["keys"].as_array().unwrap().len(), 1);
 }
