@@ -44,10 +44,16 @@ async fn documents_of_all_engines_and_methods_are_those_written_down() {
     }
     let document = lessor.send(Request::get("sys/internal/specs/openapi")).await.unwrap();
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut stale = Vec::new();
+    let (mut stale, mut ids) = (Vec::new(), std::collections::BTreeSet::new());
     for (file, mount) in mounts {
         let part = part(&document, &mount);
         assert!(!part["paths"].as_object().unwrap().is_empty(), "{mount} has no paths");
+        // One name for two operations would describe an engine by the auth method of its name.
+        let operations =
+            part["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+        for id in operations.filter_map(|operation| operation.get("operationId")?.as_str()) {
+            assert!(ids.insert(id.to_owned()), "{mount}: {id} is another operation's name, too");
+        }
         let text = serde_json::to_string_pretty(&part).unwrap() + "\n";
         let path = folder().join(format!("{file}.json"));
         if update {

@@ -209,7 +209,11 @@ struct Lists {
     scan: bool,
 }
 
-/// `kv-read-data-path`; unique within an engine.
+/// Kinds that are both engines and auth methods: the names of the methods' operations and bodies say so, or a document would
+/// describe the one by the other.
+const TWOFOLD: [&str; 5] = ["aws", "azure", "gcp", "kubernetes", "ldap"];
+
+/// `kv-read-data-path`, `ldap-auth-read-config`; unique within an engine or method.
 fn operation_id(mounted: &Mounted, spec: &PathSpec, operation: Operation) -> String {
     let verb = match operation {
         Operation::Read => "read",
@@ -223,7 +227,9 @@ fn operation_id(mounted: &Mounted, spec: &PathSpec, operation: Operation) -> Str
         Segment::Literal(text) => text.to_owned(),
         Segment::Capture(name) => name.to_owned(),
     });
-    let words: Vec<String> = [prefix(mounted), verb.to_owned()].into_iter().chain(words).collect();
+    let method = mounted.entry.is_auth() && TWOFOLD.contains(&mounted.entry.kind.as_str());
+    let head = [Some(prefix(mounted)), method.then(|| "auth".to_owned()), Some(verb.to_owned())];
+    let words: Vec<String> = head.into_iter().flatten().chain(words).collect();
     words.join("-").replace(['_', '.'], "-")
 }
 
