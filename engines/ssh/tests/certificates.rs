@@ -200,3 +200,14 @@ async fn hosts_can_fetch_the_keys_of_all_cas_while_one_takes_over_from_another()
     ssh.ok(Operation::Delete, "issuer/new", json!({})).await;
     assert_eq!(text_of(&ssh, "public_key", all).await, keys[1], "also while none is the default");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_ca_can_come_without_a_name_and_is_found_by_its_id() {
+    let ssh = mount();
+    let made = ssh.write("issuers/import", json!({ "key_type": "ed25519" })).await.data();
+    assert_eq!(made["issuer_name"], "");
+    let id = made["issuer_id"].as_str().unwrap();
+    assert_eq!(ssh.read(&format!("issuer/{id}")).await.data(), made);
+    let (status, _) = ssh.refused("issuers/import/default", json!({ "key_type": "ed25519" })).await;
+    assert_eq!(status, 400, "a name that means something else");
+}
