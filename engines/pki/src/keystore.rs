@@ -16,10 +16,10 @@ pub(crate) struct StoreParams {
     #[param(default = "modern2026")]
     pkcs12_encoder: String,
     /// Password of a PKCS#12 store.
-    #[param(default = "changeit")]
+    #[param(secret, default = "changeit")]
     pkcs12_password: Secret,
     /// Password of a JKS store and of the key in it.
-    #[param(default = "changeit")]
+    #[param(secret, default = "changeit")]
     jks_password: Secret,
     /// Name of the entry in a JKS store; Java knows it in lower case.
     #[param(default = "1")]
