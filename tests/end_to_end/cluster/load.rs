@@ -64,6 +64,10 @@ fn is_failure(error: &Error) -> bool {
     }
 }
 
+fn some_node() -> usize {
+    rand::rng().random_range(0..NODES)
+}
+
 impl Load {
     pub fn new(clients: Vec<Client>, postgres: Arc<Mutex<Postgres>>) -> Arc<Self> {
         Arc::new(Self {
@@ -104,7 +108,7 @@ impl Load {
     }
     /// Once, on some node.
     async fn attempt(&self, request: Request) -> Result<Value, Error> {
-        self.attempt_on(rand::rng().random_range(0..NODES), request).await
+        self.attempt_on(some_node(), request).await
     }
     async fn attempt_on(&self, node: usize, request: Request) -> Result<Value, Error> {
         self.counts.requests.fetch_add(1, Ordering::SeqCst);
@@ -118,7 +122,7 @@ impl Load {
     /// On one node after the other, as a client with several addresses does, for requests that may be sent twice.
     async fn insist(&self, request: &(dyn Fn() -> Request + Sync)) -> Option<Result<Value, Error>> {
         let end = Instant::now() + PATIENCE;
-        let mut node = rand::rng().random_range(0..NODES);
+        let mut node = some_node();
         loop {
             match self.attempt_on(node, request()).await {
                 Err(error) if is_failure(&error) => node = (node + 1) % NODES,
