@@ -1,6 +1,7 @@
 //! Accounts that exist: found, and given new passwords.
 use crate::config::Config;
 use crate::directory::{Care, Depth, Directory, Entry, Filter, Query};
+use crate::schema;
 use lessor_engine::{Error, Result, Secret};
 
 /// How an account is found.
@@ -67,6 +68,6 @@ pub(crate) async fn reset(
     new: &Secret,
     unlock: bool,
 ) -> Result<()> {
-    let records = config.schema.reset(config.credential_type, dn, new, unlock);
+    let records = schema::reset(config.schema, config.credential_type, dn, new, unlock);
     directory.apply(&records, Care::Repeat).await
 }

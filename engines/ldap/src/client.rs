@@ -111,20 +111,6 @@ async fn send_all(connection: &mut Connection, records: &[Record], care: Care) -
     first.map_or(Ok(()), Err)
 }
 
-/// What the directory says of a login that it refuses. Active Directory tells the reason behind `data`, in hexadecimal;
-/// Samba may name it in words.
-fn refusal(text: &str) -> Login {
-    let text = text.to_uppercase();
-    let told = text.split_once("DATA ").map(|(_, rest)| rest.split(|c: char| !c.is_ascii_hexdigit()).next());
-    let other = ["ACCOUNT_DISABLED", "ACCOUNT_LOCKED", "PASSWORD_EXPIRED", "MUST_CHANGE", "ACCOUNT_EXPIRED"];
-    match told.flatten() {
-        // Not at this hour, not from here, expired, disabled, account expired, must change, locked.
-        Some("530" | "531" | "532" | "533" | "701" | "773" | "775") => Login::Unknown,
-        _ if other.iter().any(|word| text.contains(word)) => Login::Unknown,
-        _ => Login::Wrong,
-    }
-}
-
 impl LdapDirectory {
     /// Whether what failed on a connection that lay still is tried again on a new one.
     fn again(&self, reused: bool, failure: &Failure) -> bool {
@@ -196,17 +182,7 @@ impl Directory for LdapDirectory {
     }
 
     async fn login(&self, name: &str, password: &Secret) -> Result<Login> {
-        if password.is_empty() {
-            return Ok(Login::Wrong);
-        }
-        let mut connection = Connection::open(self.pool.settings()).await?;
-        match connection.bind(Account::Named { dn: name, password: password.expose() }).await {
-            Ok(Bound::Yes) => Ok(Login::Accepted),
-            Ok(Bound::Refused(text)) => Ok(refusal(&text)),
-            Err(failure @ Failure::Answered { code: code::BUSY | code::UNAVAILABLE, .. }) => Err(explain(&failure)),
-            Err(Failure::Answered { .. }) => Ok(Login::Unknown),
-            Err(failure) => Err(explain(&failure)),
-        }
+        Login::with(self.pool.settings(), name, password).await
     }
 
     fn adopt(&self, password: &Secret) {
@@ -217,21 +193,6 @@ impl Directory for LdapDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reasons_that_say_nothing_of_the_password_are_told_apart() {
-        let told = |data: &str| {
-            refusal(&format!(
-                "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v1db1"
-            ))
-        };
-        assert_eq!(told("52e"), Login::Wrong);
-        assert_eq!(told("525"), Login::Wrong);
-        assert_eq!(told("533"), Login::Unknown);
-        assert_eq!(told("775"), Login::Unknown);
-        assert_eq!(refusal(""), Login::Wrong);
-        assert_eq!(refusal("Simple Bind Failed: NT_STATUS_ACCOUNT_DISABLED"), Login::Unknown);
-    }
 
     #[test]
     fn what_is_gone_is_removed_and_nothing_else() {

@@ -1,6 +1,7 @@
 //! What the engine asks of a directory; the real one is in `client.rs`, the one in memory in `sim.rs`.
 use crate::config::Config;
 use async_trait::async_trait;
+pub use lessor_directory::Login;
 use lessor_engine::{Result, Secret, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -98,17 +99,6 @@ pub enum Care {
     Repeat,
     /// All are tried; what is gone already is success. The first other refusal is reported at the end.
     Removal,
-}
-
-/// What the directory said to a login.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Login {
-    /// The password is right.
-    Accepted,
-    /// The password is wrong.
-    Wrong,
-    /// It was refused for another reason (disabled, locked, expired), which says nothing of the password.
-    Unknown,
 }
 
 /// One configured directory: connections that open themselves when needed.

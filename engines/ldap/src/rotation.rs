@@ -5,7 +5,7 @@ use crate::directory::{Directory, Login};
 use crate::dynamic::TARGET;
 use crate::managed::{self, Managed};
 use crate::static_roles::{self, StaticRole};
-use crate::{Engine, Flavour, ad, passwords};
+use crate::{Engine, Flavour, ad, passwords, schema};
 use async_trait::async_trait;
 use lessor_engine::{Changes, Context, Error, Result, Rotating, Rotation, Secret, Timestamp, Works};
 use lessor_storage::Version;
@@ -103,7 +103,7 @@ impl Engine {
                 let unlock = role(cx, name).await?.auto_unlock.unwrap_or(config.auto_unlock);
                 let dn = self.dn_of(directory, config, of, passwords).await?;
                 if config.self_managed {
-                    let change = config.schema.change(&dn, &passwords.old, &passwords.new);
+                    let change = schema::change(config.schema, &dn, &passwords.old, &passwords.new);
                     return directory.apply_as(&dn, &passwords.old, &change).await;
                 }
                 account::reset(directory, config, &dn, &passwords.new, unlock).await
