@@ -1,20 +1,31 @@
 //! `config`: the directory, and how people are found in it.
 use crate::Ldap;
-use lessor_directory::{Aliases, Settings, TlsVersion};
+use crate::rotation::ROOT;
+use lessor_directory::{Aliases, CredentialType, Schema, Settings, TlsVersion};
+use lessor_engine::timing::{Asked, Timing};
 use lessor_engine::{
-    Changes, Context, Error, OldNames, Params, Reply, Result, Seconds, Secret, TokenParams, TokenRole, secret,
-    template::Template,
+    Changes, Context, Error, OldNames, Params, Reply, Result, Seconds, Secret, Timestamp, TokenParams, TokenRole,
+    secret, template::Template,
 };
+use lessor_storage::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-const USER_FILTER: &str = "({{.UserAttr}}={{.Username}})";
+pub(crate) const USER_FILTER: &str = "({{.UserAttr}}={{.Username}})";
 const GROUP_FILTER: &str = "(|(memberUid={{.Username}})(member={{.UserDN}})(uniqueMember={{.UserDN}}))";
+
+/// Shortest time between two rotations of the bind password, in seconds.
+const SHORTEST: u64 = 10;
+/// How long the bind password before the present one is tried too: other servers of the directory may lag behind.
+const OLD_PASSWORD: Duration = Duration::from_secs(600);
+const COLLISIONS: &str =
+    "userfilter configured does not consider userattr and may result in colliding entity aliases on logins";
 
 /// What is stored under `config`.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Config {
     /// Separated by commas, tried in this order.
     pub(crate) url: String,
@@ -47,7 +58,31 @@ pub(crate) struct Config {
     pub(crate) dereference_aliases: Aliases,
     pub(crate) max_page_size: i32,
     pub(crate) enable_samaccountname_login: bool,
+    pub(crate) use_token_groups: bool,
+    #[serde(flatten)]
+    pub(crate) rotation: Rotation,
     pub(crate) token: TokenRole,
+}
+
+/// How the bind password is replaced.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Rotation {
+    pub(crate) password_policy: String,
+    pub(crate) disable_automated_rotation: bool,
+    pub(crate) rotation_policy: String,
+    /// Where it is done; empty for `url`.
+    pub(crate) rotation_url: String,
+    pub(crate) rotation_schema: Schema,
+    pub(crate) rotation_credential_type: CredentialType,
+    pub(crate) timing: Timing,
+    /// The one before, which servers of the directory that lag behind may still want.
+    #[serde(with = "secret::at_rest")]
+    pub(crate) previous_bindpass: Secret,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_bind_password_rotation: Option<Timestamp>,
+    /// The schedule begins here.
+    written: Timestamp,
 }
 
 #[derive(Params)]
@@ -106,15 +141,33 @@ pub(crate) struct ConfigParams {
     dereference_aliases: Option<Aliases>,
     /// Entries of one page of a search; 0 for no pages.
     max_page_size: Option<i64>,
-    /// Reads groups out of Active Directory's tokenGroups; not offered by this version.
+    /// Reads groups out of Active Directory's tokenGroups, which has nested groups too, instead of searching.
     use_token_groups: Option<bool>,
     /// With upndomain: also finds people by sAMAccountName.
     enable_samaccountname_login: Option<bool>,
+    /// Name of the policy by which bind passwords are made; without it they are 64 letters and digits.
+    password_policy: Option<String>,
+    /// Time between rotations of the bind password.
+    rotation_period: Option<Seconds>,
+    /// Cron schedule of rotations of the bind password.
+    rotation_schedule: Option<String>,
+    /// How long after a slot it may be caught up.
+    rotation_window: Option<Seconds>,
+    /// Stops scheduled rotations of the bind password.
+    disable_automated_rotation: Option<bool>,
+    /// Name of a rotation policy: how often a failed rotation is tried again. Without one it is tried for ever.
+    rotation_policy: Option<String>,
+    /// Addresses where the bind password is rotated, where they are not those of url.
+    rotation_url: Option<String>,
+    /// Which attribute holds the bind password: openldap, ad or racf.
+    rotation_schema: Option<Schema>,
+    /// What RACF takes: password or phrase.
+    rotation_credential_type: Option<CredentialType>,
     #[param(flatten)]
     token: TokenParams,
 }
 
-const KEY: &str = "config";
+pub(crate) const KEY: &str = "config";
 
 impl Default for Config {
     fn default() -> Self {
@@ -146,6 +199,8 @@ impl Default for Config {
             dereference_aliases: Aliases::Never,
             max_page_size: 0,
             enable_samaccountname_login: false,
+            use_token_groups: false,
+            rotation: Rotation::default(),
             token: TokenRole::default(),
         }
     }
@@ -159,6 +214,31 @@ impl Config {
     pub(crate) async fn load(cx: &Context) -> Result<Self> {
         let config = cx.view.get(KEY).await?;
         config.ok_or_else(|| Error::invalid("ldap backend not configured"))
+    }
+    /// What other bind passwords may be right while the present one is refused: one that a rotation is about to set,
+    /// and the last one for a while.
+    pub(crate) async fn other_passwords(&self, cx: &Context) -> Result<Vec<Secret>> {
+        let mut known: Vec<Secret> = crate::rotation::pending(cx).await?.into_iter().collect();
+        let rotation = &self.rotation;
+        if rotation.last_bind_password_rotation.is_some_and(|last| last + OLD_PASSWORD > cx.now()) {
+            known.push(rotation.previous_bindpass.clone());
+        }
+        known.retain(|password| !password.is_empty());
+        Ok(known)
+    }
+    /// When the bind password is rotated next, by its timing.
+    pub(crate) fn next_rotation(&self, now: Timestamp) -> Option<Timestamp> {
+        let rotation = &self.rotation;
+        let last = rotation.last_bind_password_rotation.unwrap_or(rotation.written);
+        (self.has_account() && !rotation.disable_automated_rotation).then(|| rotation.timing.next(last, now)).flatten()
+    }
+    /// How the directory is reached that gives out bind passwords.
+    pub(crate) fn rotation_settings(&self) -> Settings {
+        let settings = self.settings();
+        match self.rotation.rotation_url.as_str() {
+            "" => settings,
+            url => Settings { url: url.to_owned(), ..settings },
+        }
     }
     /// How a name is looked up and stored.
     pub(crate) fn name(&self, name: &str) -> String {
@@ -196,7 +276,39 @@ impl Config {
                 Template::parse(text).map_err(wrong)?;
             }
         }
+        if self.rotation.rotation_credential_type == CredentialType::Phrase
+            && self.rotation.rotation_schema != Schema::Racf
+        {
+            return Err(Error::invalid("rotation_credential_type phrase is only supported by rotation_schema racf"));
+        }
+        self.rotation_settings().check()?;
         self.settings().check()
+    }
+    /// Whether two people may be found by names of one: the alias is read from an attribute that nobody searched.
+    fn may_collide(&self) -> bool {
+        let filter = &self.userfilter;
+        !filter.is_empty() && !filter.contains("{{.UserAttr}}") && !filter.contains(&self.userattr)
+    }
+    fn warned(&self, reply: Reply) -> Reply {
+        if self.may_collide() { reply.warn(COLLISIONS) } else { reply }
+    }
+}
+
+impl Rotation {
+    fn apply(&mut self, sent: &ConfigParams) -> Result<()> {
+        let asked = Asked {
+            period: sent.rotation_period,
+            schedule: sent.rotation_schedule.as_deref(),
+            window: sent.rotation_window,
+        };
+        self.timing.update(&asked, SHORTEST)?;
+        replace(&mut self.password_policy, &sent.password_policy);
+        replace(&mut self.disable_automated_rotation, &sent.disable_automated_rotation);
+        replace(&mut self.rotation_policy, &sent.rotation_policy);
+        replace(&mut self.rotation_url, &sent.rotation_url.as_ref().map(|url| url.to_lowercase()));
+        replace(&mut self.rotation_schema, &sent.rotation_schema);
+        replace(&mut self.rotation_credential_type, &sent.rotation_credential_type);
+        Ok(())
     }
 }
 
@@ -206,7 +318,7 @@ fn replace<T: Clone>(place: &mut T, sent: &Option<T>) {
     }
 }
 
-fn changed(old: Option<Config>, sent: &ConfigParams) -> Result<Config> {
+fn changed(old: Option<Config>, sent: &ConfigParams, now: Timestamp) -> Result<Config> {
     let mut config = old.unwrap_or_default();
     replace(&mut config.url, &sent.url.as_ref().map(|url| url.to_lowercase()));
     replace(&mut config.case_sensitive_names, &sent.case_sensitive_names);
@@ -242,9 +354,9 @@ fn changed(old: Option<Config>, sent: &ConfigParams) -> Result<Config> {
         config.max_page_size = i32::try_from(size).map_err(wrong)?.max(0);
     }
     replace(&mut config.enable_samaccountname_login, &sent.enable_samaccountname_login);
-    if sent.use_token_groups == Some(true) {
-        return Err(Error::invalid("use_token_groups is not offered: use a groupfilter"));
-    }
+    replace(&mut config.use_token_groups, &sent.use_token_groups);
+    config.rotation.apply(sent)?;
+    config.rotation.written = now;
     config.token.apply(sent.token.clone(), OldNames::default())?;
     config.check()?;
     Ok(config)
@@ -253,10 +365,11 @@ fn changed(old: Option<Config>, sent: &ConfigParams) -> Result<Config> {
 pub(crate) async fn write(_: Arc<Ldap>, cx: Context, sent: ConfigParams) -> Result<Reply> {
     loop {
         let (old, version) = cx.view.get_versioned(KEY).await?.map_or((None, None), |(c, v)| (Some(c), Some(v)));
-        let changes = Changes::new().put(KEY, &changed(old, &sent)?)?.expect(KEY, version);
+        let config = changed(old, &sent, cx.now())?;
+        let changes = Changes::new().put(KEY, &config)?.expect(KEY, version);
         match cx.view.commit(changes).await {
             Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {}
-            done => return done.map(|()| Reply::empty()),
+            done => return done.map(|()| config.warned(Reply::empty().reschedule(ROOT))),
         }
     }
 }
@@ -266,10 +379,23 @@ pub(crate) async fn read(_: Arc<Ldap>, cx: Context, (): ()) -> Result<Reply> {
     let config: Config = cx.view.get(KEY).await?.unwrap_or_default();
     let mut shown = config.token.show();
     if let Value::Object(own) = serde_json::to_value(&config)? {
-        let hidden = ["bindpass", "client_tls_key", "client_tls_cert", "token"];
+        let hidden =
+            ["bindpass", "previous_bindpass", "client_tls_key", "client_tls_cert", "token", "timing", "written"];
         shown.extend(own.into_iter().filter(|(name, _)| !hidden.contains(&name.as_str())));
     }
-    shown.insert("use_token_groups".to_owned(), json!(false));
+    let timing = &config.rotation.timing;
+    shown.insert("rotation_period".to_owned(), json!(timing.period));
+    shown.insert("rotation_schedule".to_owned(), json!(timing.schedule));
+    shown.insert("rotation_window".to_owned(), json!(timing.window));
     shown.sort_keys();
-    Ok(Reply::data(Value::Object(shown)))
+    Ok(config.warned(Reply::data(Value::Object(shown))))
+}
+
+/// The configuration, and what guards a change of it.
+///
+/// # Errors
+/// When there is none.
+pub(crate) async fn load_versioned(cx: &Context) -> Result<(Config, Version)> {
+    let config = cx.view.get_versioned(KEY).await?;
+    config.ok_or_else(|| Error::invalid("attempted to rotate root on an undefined config"))
 }

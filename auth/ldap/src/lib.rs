@@ -1,11 +1,15 @@
 //! Logins of people with the password they have in a directory.
 //!
-//! Read `directory.rs` (one conversation with the directory), `person.rs` (who somebody is there), then `login.rs`.
+//! Read `directory.rs` (one conversation with the directory), `person.rs` (who somebody is there), then `login.rs`; `rotation.rs`
+//! replaces the bind password.
 mod config;
 mod directory;
+mod dn;
 mod login;
 mod mapping;
 mod person;
+mod rotation;
+mod token_groups;
 
 use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
 use std::collections::BTreeMap;
@@ -24,6 +28,9 @@ fn paths() -> PathTable {
             path.write(login::login).open().locks_out(username)
         })
         .path("config", "Says where the directory is.", |path| path.read(config::read).write(config::write))
+        .path("config/rotate-root", "Gives the account that searches a new password.", |path| {
+            path.write(rotation::rotate)
+        })
         .path("groups", "Lists the groups that have policies.", |path| path.list(mapping::list_groups))
         .path("groups/{name+}", "Manages a group's policies.", |path| {
             path.read(mapping::read_group).write(mapping::write_group).delete(mapping::delete_group)
@@ -46,6 +53,6 @@ impl Factory for LdapFactory {
         "Logins of people with the password they have in a directory"
     }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
-        Ok(Backend::new(paths()).auth(Arc::new(login::Renewal)))
+        Ok(Backend::new(paths()).auth(Arc::new(login::Renewal)).rotating(Arc::new(rotation::Root)))
     }
 }

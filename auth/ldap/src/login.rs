@@ -51,7 +51,7 @@ pub(crate) async fn login(_: Arc<Ldap>, cx: Context, sent: LoginParams) -> Resul
         return Err(Error::BadCredentials(text.to_owned()));
     }
     let name = config.name(&sent.username);
-    let person = look_up(&config, &name, Some(&sent.password)).await?;
+    let person = look_up(&cx, &config, &name, Some(&sent.password)).await?;
     let (groups, token) = settings(&cx, &config, &name, &person).await?;
     let metadata = BTreeMap::from([("username".to_owned(), name.clone())]);
     let password = if config.searches() { Secret::default() } else { sent.password };
@@ -75,7 +75,7 @@ impl AuthMethod for Renewal {
         let origin = Origin::deserialize(renewal)?;
         let config = Config::load(cx).await?;
         let password = (!origin.password.is_empty()).then_some(&origin.password);
-        let person = look_up(&config, &origin.username, password).await?;
+        let person = look_up(cx, &config, &origin.username, password).await?;
         let (groups, token) = settings(cx, &config, &origin.username, &person).await?;
         Ok(Renewed { token, same_policies: true, groups: Some(groups) })
     }

@@ -1,9 +1,11 @@
 //! Who somebody is in the directory.
-use crate::config::Config;
+use crate::config::{Config, USER_FILTER};
 use crate::directory::{Directory, with};
+use crate::dn::common_name;
+use crate::token_groups;
 use lessor_directory::{Account, Bound, SearchEntry, dn_escape, ldap_escape};
 use lessor_engine::template::Template;
-use lessor_engine::{Error, Result, Secret};
+use lessor_engine::{Context, Error, Result, Secret};
 use serde_json::json;
 
 /// A person, and what the directory says of them.
@@ -18,18 +20,37 @@ fn wrong() -> Error {
     Error::BadCredentials("ldap operation failed: failed to bind as user".to_owned())
 }
 
-/// What finds one person. Names are escaped: they come from whoever logs in.
+/// What finds one person. Names are escaped: they come from whoever logs in. With a domain people are found by their
+/// principal name, and the filter still says which of them may log in.
 fn user_filter(config: &Config, name: &str) -> Result<String> {
-    if !config.upndomain.is_empty() {
-        let name = ldap_escape(name);
-        let principal = format!("(userPrincipalName={name}@{})", ldap_escape(config.upndomain.as_str()));
-        return Ok(match config.enable_samaccountname_login {
-            true => format!("(|{principal}(sAMAccountName={name}))"),
-            false => principal,
-        });
+    let template = if config.userfilter.is_empty() { USER_FILTER } else { &config.userfilter };
+    let template = Template::parse(template)?;
+    let name = ldap_escape(name);
+    let by = |attribute: &str, name: &str| template.render(&json!({ "UserAttr": attribute, "Username": name }));
+    if config.upndomain.is_empty() {
+        return by(&config.userattr, &name);
     }
-    let data = json!({ "UserAttr": config.userattr, "Username": ldap_escape(name) });
-    Template::parse(&config.userfilter)?.render(&data)
+    let principal = by("userPrincipalName", &format!("{name}@{}", ldap_escape(config.upndomain.as_str())))?;
+    match config.enable_samaccountname_login {
+        true => Ok(format!("(|{principal}{})", by("sAMAccountName", &name)?)),
+        false => Ok(principal),
+    }
+}
+
+/// Whether a directory may take the name for another spelling of somebody's (RFC 4518, 2.6.1): each spelling would have
+/// failed logins of its own to lose.
+fn is_padded(name: &str) -> bool {
+    name.trim() != name || name.contains("  ") || name.chars().any(char::is_control)
+}
+
+/// Whether the entry has the very name, but for the case of letters; other filters find people by what is not read.
+fn is_named(config: &Config, name: &str, entry: &SearchEntry) -> bool {
+    if !config.upndomain.is_empty() || (!config.userfilter.is_empty() && config.userfilter != USER_FILTER) {
+        return true;
+    }
+    let name = name.to_lowercase();
+    let same = |(known, _): &(&String, &Vec<String>)| known.eq_ignore_ascii_case(&config.userattr);
+    entry.attrs.iter().filter(same).any(|(_, values)| values.iter().any(|value| value.to_lowercase() == name))
 }
 
 /// The entry of exactly one person.
@@ -38,7 +59,7 @@ async fn find(directory: &mut Directory<'_>, config: &Config, name: &str) -> Res
     if found.len() > 1 {
         return Err(Error::refused("ldap operation failed: the user is not unique in the directory"));
     }
-    Ok(found.pop())
+    Ok(found.pop().filter(|entry| is_named(config, name, entry)))
 }
 
 /// The name somebody binds with where people are not searched for.
@@ -49,22 +70,19 @@ fn bind_name(config: &Config, name: &str) -> String {
     }
 }
 
-/// The value of the first `cn=` of a distinguished name.
-fn common_name(dn: &str) -> Option<&str> {
-    let is = |part: &&str| part.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("cn="));
-    dn.split(',').map(str::trim).find(is).map(|part| &part[3..])
-}
-
 /// Names of the groups an entry stands for: the attribute's values, by their common name where they are names themselves.
 fn group_names(entry: &SearchEntry, attribute: &str) -> Vec<String> {
     let same = |(name, _): &(&String, &Vec<String>)| name.eq_ignore_ascii_case(attribute);
     let Some((_, values)) = entry.attrs.iter().find(same) else {
-        return common_name(&entry.dn).map(str::to_owned).into_iter().collect();
+        return common_name(&entry.dn).into_iter().collect();
     };
-    values.iter().map(|value| common_name(value).unwrap_or(value).to_owned()).collect()
+    values.iter().map(|value| common_name(value).unwrap_or_else(|| value.clone())).collect()
 }
 
 async fn groups(directory: &mut Directory<'_>, config: &Config, name: &str, dn: &str) -> Result<Vec<String>> {
+    if config.use_token_groups {
+        return token_groups::of(directory, dn).await;
+    }
     if config.groupfilter.is_empty() || config.groupdn.is_empty() {
         return Ok(Vec::new());
     }
@@ -109,8 +127,11 @@ async fn prove(
 ///
 /// # Errors
 /// [`Error::BadCredentials`] for wrong names and passwords, [`Error::Unavailable`] when no directory answers.
-pub(crate) async fn look_up(config: &Config, name: &str, password: Option<&Secret>) -> Result<Person> {
-    with(config, async |directory| {
+pub(crate) async fn look_up(cx: &Context, config: &Config, name: &str, password: Option<&Secret>) -> Result<Person> {
+    if is_padded(name) {
+        return Err(wrong());
+    }
+    with(cx, config, async |directory| {
         let entry = prove(directory, config, name, password).await?;
         if config.anonymous_group_search {
             directory.bind(Account::Nobody).await?;
@@ -142,6 +163,11 @@ mod tests {
         let config = Config { upndomain: "example.com".to_owned(), ..config };
         assert_eq!(user_filter(&config, "b*").unwrap(), "(userPrincipalName=b\\2a@example.com)");
         assert_eq!(bind_name(&config, "bob"), "bob@example.com");
+        let userfilter = "(&(objectClass=user)({{.UserAttr}}={{.Username}}))".to_owned();
+        let config = Config { enable_samaccountname_login: true, userfilter, ..config };
+        let one = |pair| format!("(&(objectClass=user)({pair}))");
+        let both = format!("(|{}{})", one("userPrincipalName=b\\2a@example.com"), one("sAMAccountName=b\\2a"));
+        assert_eq!(user_filter(&config, "b*").unwrap(), both);
     }
 
     #[test]

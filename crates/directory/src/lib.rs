@@ -14,5 +14,5 @@ pub use ldap3::{Mod, Scope, SearchEntry, dn_escape, exop::PasswordModify, ldap_e
 pub use login::Login;
 pub use pool::{Leased, Pool};
 pub use result::{code, name_of};
-pub use schema::{CredentialType, Schema, unicode};
+pub use schema::{CredentialType, Schema, letters, unicode};
 pub use settings::{Aliases, Settings, TlsVersion};

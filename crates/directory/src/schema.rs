@@ -1,14 +1,16 @@
 //! How a directory keeps passwords.
 use lessor_engine::{FieldKind, FieldValue, Secret};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// The kinds of directory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schema {
     /// OpenLDAP and those like it: `userPassword`.
+    #[default]
     OpenLdap,
     /// Active Directory: `unicodePwd`.
     Ad,
@@ -32,10 +34,11 @@ impl FieldValue for Schema {
 }
 
 /// RACF's two kinds of secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CredentialType {
     /// At most eight characters.
+    #[default]
     Password,
     /// Nine to a hundred.
     Phrase,
@@ -57,6 +60,14 @@ impl FieldValue for CredentialType {
 
 fn text(value: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(value.as_bytes().to_vec())
+}
+
+const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Letters and digits by chance: a password that every directory takes.
+pub fn letters(length: usize) -> String {
+    let mut source = rand::rng();
+    (0..length).map(|_| char::from(LETTERS[source.random_range(0..LETTERS.len())])).collect()
 }
 
 /// A password as `unicodePwd` takes it: in double quotes, in UTF-16, little endian (MS-ADTS 3.1.1.3.1.5).

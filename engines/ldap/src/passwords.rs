@@ -1,8 +1,8 @@
 //! Passwords by policy, by length, or by the old engine's format.
 use crate::Flavour;
 use crate::config::Config;
+pub(crate) use lessor_directory::letters;
 use lessor_engine::{Context, Error, Result, Secret};
-use rand::Rng;
 
 /// Unless the configuration says otherwise.
 const LENGTH: usize = 64;
@@ -13,13 +13,6 @@ const AD_SHORTEST: usize = 14;
 /// What its passwords begin with: a character of every class that Active Directory asks for.
 const AD_PREFIX: &str = "?@09AZ";
 const PLACE: &str = "{{PASSWORD}}";
-
-const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-pub(crate) fn letters(length: usize) -> String {
-    let mut source = rand::rng();
-    (0..length).map(|_| char::from(LETTERS[source.random_range(0..LETTERS.len())])).collect()
-}
 
 /// Refuses what the old engine could make no password of.
 pub(crate) fn check_format(length: usize, formatter: &str) -> Result<()> {

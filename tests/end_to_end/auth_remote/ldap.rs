@@ -1,8 +1,11 @@
 //! `ldap` with OpenLDAP's server, which takes passwords over TLS only.
 use super::{enabled, lives_and_ends, refused, renewal};
 use crate::lessor::Lessor;
+use crate::targets::directory::{Accounts, BASE};
 use crate::targets::slapd::{Slapd, authority};
+use lessor_client::Request;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 async fn configured(slapd: &Slapd, more: Value) -> Lessor {
     let lessor = enabled("ldap").await;
@@ -117,4 +120,61 @@ async fn a_directory_that_another_authority_vouches_for_or_that_is_down_gets_no_
     drop(slapd);
     let error = refused(&lessor, "auth/ldap/login/alice", password("sesame"), 500).await;
     assert!(error.contains(&format!("failed to connect to {url}")), "{error}");
+}
+
+async fn rotating(accounts: &Accounts, more: Value) -> Lessor {
+    let lessor = enabled("ldap").await;
+    let mut config = json!({
+        "url": accounts.url(), "starttls": true, "certificate": accounts.file("ca.pem"), "userattr": "uid",
+        "binddn": format!("cn=lessor,{BASE}"), "bindpass": "first", "userdn": format!("ou=services,{BASE}"),
+        "request_timeout": 5,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    lessor.write("auth/ldap/config", config).await;
+    lessor
+}
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done().await {
+        assert!(Instant::now() < end, "{what}: not within a minute");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_killed_while_its_bind_password_is_rotated_locks_nobody_out() {
+    let mut accounts = Accounts::start();
+    let lessor = rotating(&accounts, json!({})).await;
+    lessor.write("auth/ldap/config/rotate-root", json!({})).await;
+    assert!(!accounts.accepts(&format!("cn=lessor,{BASE}"), "first"));
+    for round in 0..6_u64 {
+        let rotation = lessor.send(Request::put("auth/ldap/config/rotate-root", json!({})));
+        let kill = async {
+            tokio::time::sleep(Duration::from_millis(5 * round)).await;
+            accounts.stop();
+        };
+        let _ = tokio::join!(rotation, kill);
+        accounts.resume();
+        // Nobody has to wait for the rotation to be decided.
+        lessor.write("auth/ldap/login/legacy", password("old")).await;
+        let rotate = async || lessor.send(Request::put("auth/ldap/config/rotate-root", json!({}))).await.is_ok();
+        until("it is rotated again", rotate).await;
+        lessor.write("auth/ldap/login/legacy", password("old")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bind_password_is_rotated_by_schedule_with_a_policy() {
+    let accounts = Accounts::start();
+    let lessor = rotating(&accounts, json!({})).await;
+    let policy = json!({ "policy": "length = 24\nrule \"charset\" { charset = \"xyz\" }" });
+    lessor.write("sys/policies/password/letters", policy).await;
+    lessor.write("auth/ldap/config", json!({ "password_policy": "letters", "rotation_period": 10 })).await;
+    until("the old password is dead", async || !accounts.accepts(&format!("cn=lessor,{BASE}"), "first")).await;
+    lessor.write("auth/ldap/login/legacy", password("old")).await;
+    let read = lessor.read("auth/ldap/config").await;
+    assert!(read["data"]["last_bind_password_rotation"].is_string(), "{read}");
 }

@@ -156,15 +156,14 @@ impl Samba {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines().filter_map(|line| line.strip_prefix("dn: ")).map(str::to_owned).collect()
     }
+    /// Does something with the directory's own program, behind Lessor's back.
+    pub fn tool(&self, arguments: &[&str]) {
+        let database = format!("{}/private/sam.ldb", self.directory.path().display());
+        run(self.directory.path(), "samba-tool", &[arguments, &["-H", &database, "-s", "my.conf"]].concat());
+    }
     /// Gives an account a password behind Lessor's back.
     pub fn set_password(&self, name: &str, password: &str) {
-        let database = format!("{}/private/sam.ldb", self.directory.path().display());
-        let change = format!("--newpassword={password}");
-        run(
-            self.directory.path(),
-            "samba-tool",
-            &["user", "setpassword", name, &change, "-H", &database, "-s", "my.conf"],
-        );
+        self.tool(&["user", "setpassword", name, &format!("--newpassword={password}")]);
     }
 }
 

@@ -74,13 +74,13 @@ fn openssl(directory: &Path, arguments: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn configuration(home: &str) -> String {
+fn configuration(home: &str, more: &str) -> String {
     format!(
         "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n\
          include /etc/ldap/schema/inetorgperson.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n\
          pidfile {home}/pid\nTLSCACertificateFile {home}/ca.pem\nTLSCertificateFile {home}/server.pem\n\
          TLSCertificateKeyFile {home}/server.key\nsecurity simple_bind=128\ndatabase mdb\nsuffix dc=example,dc=com\n\
-         rootdn cn=root,dc=example,dc=com\nrootpw root\ndirectory {home}/data\n\
+         rootdn cn=root,dc=example,dc=com\nrootpw root\ndirectory {home}/data\n{more}\n\
          access to attrs=userPassword by anonymous auth by * none\n\
          access to * by dn.exact=cn=searcher,dc=example,dc=com read by self read by anonymous auth by * none\n"
     )
@@ -89,6 +89,10 @@ fn configuration(home: &str) -> String {
 impl Slapd {
     /// It takes passwords over TLS only.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+    /// With more lines in its database's configuration.
+    pub fn start_with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         authority(path);
@@ -99,7 +103,7 @@ impl Slapd {
             "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem",
         );
         std::fs::create_dir(path.join("data")).unwrap();
-        std::fs::write(path.join("slapd.conf"), configuration(&path.display().to_string())).unwrap();
+        std::fs::write(path.join("slapd.conf"), configuration(&path.display().to_string(), more)).unwrap();
         std::fs::write(path.join("entries"), ENTRIES.trim_start()).unwrap();
         let filled =
             Command::new("/usr/sbin/slapadd").args(["-f", "slapd.conf", "-l", "entries"]).current_dir(path).output();
