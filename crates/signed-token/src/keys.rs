@@ -1,4 +1,5 @@
 //! Public keys: from PEM text or from a provider's key set (RFC 7517).
+use crate::token::Signing;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
@@ -60,8 +61,8 @@ impl KeySet {
         self.keys.iter().any(|key| key.id.as_deref() == Some(id))
     }
     /// The keys that may have made a signature of this algorithm: of that id, where both name one.
-    pub fn matching<'a>(&'a self, id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a DecodingKey> {
-        let family = family(algorithm);
+    pub fn matching<'a>(&'a self, id: Option<&'a str>, signing: Signing) -> impl Iterator<Item = &'a DecodingKey> {
+        let family = family(signing);
         let same = move |key: &&Key| match (&key.id, id) {
             (Some(known), Some(wanted)) => known == wanted,
             _ => true,
@@ -70,7 +71,8 @@ impl KeySet {
     }
 }
 
-fn family(algorithm: Algorithm) -> AlgorithmFamily {
+fn family(signing: Signing) -> AlgorithmFamily {
+    let Signing::Known(algorithm) = signing else { return AlgorithmFamily::Ec };
     match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => AlgorithmFamily::Hmac,
         Algorithm::ES256 | Algorithm::ES384 => AlgorithmFamily::Ec,
@@ -93,9 +95,9 @@ mod tests {
         ] });
         let keys = KeySet::from_jwks(set.to_string().as_bytes()).unwrap();
         assert!(keys.knows("e") && !keys.knows("s") && !keys.knows("n"));
-        assert_eq!(keys.matching(Some("e"), Algorithm::EdDSA).count(), 1);
-        assert_eq!(keys.matching(Some("other"), Algorithm::EdDSA).count(), 0);
-        assert_eq!(keys.matching(None, Algorithm::RS256).count(), 0);
+        assert_eq!(keys.matching(Some("e"), Signing::Known(Algorithm::EdDSA)).count(), 1);
+        assert_eq!(keys.matching(Some("other"), Signing::Known(Algorithm::EdDSA)).count(), 0);
+        assert_eq!(keys.matching(None, Signing::Known(Algorithm::RS256)).count(), 0);
         assert!(KeySet::from_jwks(b"{}").is_none());
         assert!(KeySet::from_pem(&["x".to_owned()]).is_none());
     }
