@@ -1,5 +1,6 @@
 //! `config`: whose tokens are taken.
 use crate::Jwt;
+use crate::custom::Custom;
 use crate::provider::{Fault, Provider};
 use lessor_engine::{Any, CommaList, Context, Error, Object, Params, Reply, Result, Secret, secret};
 use lessor_signed_token::KeySet;
@@ -41,7 +42,11 @@ pub(crate) struct Config {
     pub(crate) bound_issuer: String,
     pub(crate) algorithms: Vec<String>,
     pub(crate) default_role: String,
-    provider_config: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) custom: Option<Custom>,
+    /// Names that servers' certificates may have in place of their addresses'.
+    #[serde(default)]
+    pub(crate) server_names: Vec<String>,
     pub(crate) namespace_in_state: bool,
 }
 
@@ -74,11 +79,16 @@ pub(crate) struct ConfigParams {
     bound_issuer: String,
     /// Role of logins that name none.
     default_role: String,
-    /// Settings of a provider with ways of its own; none is known to this version.
+    /// Settings of a provider with ways of its own: azure, gsuite, secureauth or ibmisam.
+    #[param(secret)]
     provider_config: Object,
+    /// Names that servers' certificates may have in place of those of their addresses.
+    override_allowed_server_names: CommaList,
+    /// Critical extensions of certificates that are ignored; not offered by this version.
+    unsupported_critical_cert_extensions: CommaList,
     /// Puts the namespace into the state that goes over the browser.
     namespace_in_state: Option<bool>,
-    /// Stores a jwks_url that does not answer yet.
+    /// Stores addresses that do not answer yet.
     skip_jwks_validation: bool,
 }
 
@@ -160,39 +170,48 @@ fn check_rest(sent: &ConfigParams) -> Result<()> {
     if let Some(name) = sent.jwt_supported_algs.iter().find(|name| algorithm(name).is_none()) {
         return Err(Error::invalid(format!("invalid jwt_supported_algs: unsupported signing algorithm {name:?}")));
     }
-    let provider = &sent.provider_config.0;
-    if provider.is_empty() {
-        return Ok(());
+    if !sent.unsupported_critical_cert_extensions.is_empty() {
+        let text = "unsupported_critical_cert_extensions is not offered: a certificate has to be understood";
+        return Err(Error::invalid(text));
     }
-    let text = match provider.get("provider").and_then(Value::as_str) {
-        None => "invalid provider_config: 'provider' field not found in provider_config".to_owned(),
-        Some(name) => format!("invalid provider_config: provider {name:?} not found in custom providers"),
-    };
-    Err(Error::invalid(text))
+    Ok(())
 }
 
-/// Asks the source once, so that a wrong address is told to whoever writes it.
-async fn try_out(source: &Source, cx: &Context, unchecked: bool) -> Result<()> {
-    let text = match source {
-        Source::Keys(texts) if KeySet::from_pem(texts).is_some() => return Ok(()),
-        Source::Keys(_) => "error parsing public key: data does not contain any valid public keys".to_owned(),
-        Source::KeySets(_) if unchecked => return Ok(()),
-        source => match (Provider::fetch(source, cx.now()).await.err(), source) {
-            (None, _) => return Ok(()),
-            (Some(Fault::Ca(_)), Source::KeySets(_)) => "error checking jwks_ca_pem".to_owned(),
-            (Some(fault), Source::KeySets(_)) => format!("error checking jwks URL: {fault}"),
-            (Some(fault), _) => format!("error checking oidc discovery URL: {fault}"),
-        },
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+/// The address without what discovery adds to it, and whether somebody had added it.
+fn trimmed(url: &mut String) -> bool {
+    let Some(at) = url.find(WELL_KNOWN) else { return false };
+    url.truncate(at);
+    true
+}
+
+/// Asks the source once, so that a wrong address is told to whoever writes it; as a warning where it may be wrong yet.
+async fn try_out(config: &Config, cx: &Context, unchecked: bool) -> Result<Option<String>> {
+    let source = &config.source;
+    let fault = match source {
+        Source::Keys(texts) if KeySet::from_pem(texts).is_some() => None,
+        Source::Keys(_) => {
+            let text = "error parsing public key: data does not contain any valid public keys";
+            return Err(Error::invalid(text));
+        }
+        _ => Provider::fetch(source, &config.server_names, cx.now()).await.err(),
     };
-    Err(Error::invalid(text))
+    let text = match (fault, source) {
+        (None, _) => return Ok(None),
+        (Some(Fault::Ca(_)), Source::KeySets(_)) => return Err(Error::invalid("error checking jwks_ca_pem")),
+        (Some(fault), Source::KeySets(_)) => format!("error checking jwks URL: {fault}"),
+        (Some(fault), _) => format!("error checking oidc discovery URL: {fault}"),
+    };
+    if unchecked { Ok(Some(text)) } else { Err(Error::invalid(text)) }
 }
 
 /// Every write replaces the whole but for namespace_in_state: half a configuration would be one that nobody asked for.
-pub(crate) async fn write(_: Arc<Jwt>, cx: Context, sent: ConfigParams) -> Result<Reply> {
+pub(crate) async fn write(_: Arc<Jwt>, cx: Context, mut sent: ConfigParams) -> Result<Reply> {
+    let was_longer = trimmed(&mut sent.oidc_discovery_url);
     let source = source(&sent)?;
     check_oidc(&sent)?;
     check_rest(&sent)?;
-    try_out(&source, &cx, sent.skip_jwks_validation).await?;
     let before = cx.view.get::<Config>(KEY).await?.is_none_or(|config| config.namespace_in_state);
     let config = Config {
         single: !sent.jwks_url.is_empty(),
@@ -204,14 +223,23 @@ pub(crate) async fn write(_: Arc<Jwt>, cx: Context, sent: ConfigParams) -> Resul
         bound_issuer: sent.bound_issuer,
         algorithms: sent.jwt_supported_algs.0,
         default_role: sent.default_role.to_lowercase(),
-        provider_config: sent.provider_config.0,
+        custom: Custom::parse(sent.provider_config.0).await?,
+        server_names: sent.override_allowed_server_names.0,
         namespace_in_state: sent.namespace_in_state.unwrap_or(before),
     };
+    let warning = try_out(&config, &cx, sent.skip_jwks_validation).await?;
     cx.view.put(KEY, &config).await?;
-    Ok(Reply::empty())
+    let mut reply = Reply::empty();
+    if was_longer {
+        reply = reply.warn(format!("modifying provided `OIDCDiscoveryURL` to {:?}", sent.oidc_discovery_url));
+    }
+    Ok(match warning {
+        Some(warning) => reply.warn(warning),
+        None => reply,
+    })
 }
 
-pub(crate) async fn read(_: Arc<Jwt>, cx: Context, (): ()) -> Result<Reply> {
+pub(crate) async fn read(jwt: Arc<Jwt>, cx: Context, (): ()) -> Result<Reply> {
     let Some(config) = cx.view.get::<Config>(KEY).await? else { return Ok(Reply::missing()) };
     let (url, ca_pem) = match &config.source {
         Source::Discovery { url, ca_pem } => (url.as_str(), ca_pem.as_str()),
@@ -220,7 +248,10 @@ pub(crate) async fn read(_: Arc<Jwt>, cx: Context, (): ()) -> Result<Reply> {
     let keys: &[String] = if let Source::Keys(keys) = &config.source { keys } else { &[] };
     let one = config.key_sets().first().filter(|_| config.single);
     let several = if config.single { &[] } else { config.key_sets() };
-    Ok(Reply::data(json!({
+    let provider = Map::new();
+    let provider = config.custom.as_ref().map_or(&provider, Custom::show);
+    let fault = jwt.providers.get(&cx, &config, None).await.err();
+    let reply = Reply::data(json!({
         "bound_issuer": config.bound_issuer,
         "default_role": config.default_role,
         "jwks_ca_pem": one.map_or("", |set| &set.jwks_ca_pem),
@@ -234,6 +265,13 @@ pub(crate) async fn read(_: Arc<Jwt>, cx: Context, (): ()) -> Result<Reply> {
         "oidc_discovery_url": url,
         "oidc_response_mode": config.response_mode,
         "oidc_response_types": config.response_types,
-        "provider_config": config.provider_config,
-    })))
+        "override_allowed_server_names": config.server_names,
+        "provider_config": provider,
+        "status": if fault.is_none() { "valid" } else { "invalid" },
+        "unsupported_critical_cert_extensions": [],
+    }));
+    Ok(match fault {
+        Some(fault) => reply.warn(format!("failed to construct JWK validator: {fault}")),
+        None => reply,
+    })
 }

@@ -15,7 +15,7 @@ pub(crate) struct Identity {
 }
 
 /// The claim of that name, or at that JSON pointer when it begins with a slash; null is no claim.
-fn claim<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+pub(crate) fn claim<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     let found = if name.starts_with('/') { pointer(claims, name) } else { claims.get(name) };
     found.filter(|value| !value.is_null())
 }
@@ -23,6 +23,25 @@ fn claim<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
 fn pointer<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     let (first, rest) = path[1..].find('/').map_or((&path[1..], ""), |at| (&path[1..=at], &path[1 + at..]));
     claims.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
+}
+
+/// Puts a value where [`claim`] finds it; where a pointer leads through what is no object, nowhere.
+pub(crate) fn set_claim(claims: &mut Claims, name: &str, value: Value) {
+    let Some(path) = name.strip_prefix('/') else {
+        claims.insert(name.to_owned(), value);
+        return;
+    };
+    let mut parts: Vec<String> = path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut place = Some(claims);
+    for part in parts {
+        let next =
+            place.and_then(|place| place.entry(part).or_insert_with(|| Value::Object(Claims::new())).as_object_mut());
+        place = next;
+    }
+    if let Some(place) = place {
+        place.insert(last, value);
+    }
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -62,7 +81,9 @@ fn groups(role: &Role, claims: &Claims) -> Result<Vec<String>> {
         let text = value.as_str().map(str::to_owned);
         text.ok_or_else(|| Error::invalid(format!("value {value} in groups claim could not be parsed as string")))
     };
-    list(claim(claims, &role.groups_claim).ok_or_else(absent)?).iter().map(group).collect()
+    let found: Result<Vec<String>> =
+        list(claim(claims, &role.groups_claim).ok_or_else(absent)?).iter().map(group).collect();
+    Ok(found?.into_iter().filter(|group| !group.is_empty()).collect())
 }
 
 fn metadata(role: &Role, claims: &Claims) -> Result<BTreeMap<String, String>> {
@@ -118,6 +139,19 @@ mod tests {
         assert!(!string(json!({ "a": "1" }), json!({ "a": 1 })));
         assert!(bound(ClaimMatch::Glob, json!({ "a": ["x*"] }), json!({ "a": "xy" })));
         assert!(!bound(ClaimMatch::Glob, json!({ "a": "*" }), json!({ "a": 1 })));
+    }
+
+    #[test]
+    fn a_claim_is_set_where_it_is_found() {
+        for name in ["groups", "/a/b~1c/d", "/x"] {
+            let mut claims = object(json!({ "a": { "z": 1 } }));
+            set_claim(&mut claims, name, json!(["g"]));
+            assert_eq!(claim(&claims, name), Some(&json!(["g"])), "{name}");
+            assert_eq!(claims["a"]["z"], 1);
+        }
+        let mut claims = object(json!({ "a": 5 }));
+        set_claim(&mut claims, "/a/b", json!(1));
+        assert_eq!(Value::Object(claims), json!({ "a": 5 }));
     }
 
     #[test]

@@ -2,24 +2,33 @@
 //! fetches it there. Both are one method under two names, as in Vault.
 //!
 //! Read `provider.rs` (whose keys are believed), `identity.rs` (who the claims speak of), then `login.rs`, and `oidc/` for
-//! the way over the browser.
+//! the way over the browser; `custom/` has the providers with ways of their own.
 mod config;
+mod custom;
 mod identity;
 mod login;
 mod oidc;
 mod provider;
 mod role;
 mod roles;
+#[cfg(test)]
+mod testing;
 
+use lessor_cloud_access::google::Access;
 use lessor_engine::{Backend, Context, Factory, Fields, PathTable, Paths, Result};
+use lessor_platform_http::Http;
 use provider::Providers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// One mount.
 #[derive(Default)]
 pub(crate) struct Jwt {
     pub(crate) providers: Providers,
+    /// For `provider_config` gsuite.
+    pub(crate) google: Access,
+    pub(crate) google_http: OnceCell<Http>,
 }
 
 /// The role that is asked for, or the default one.
@@ -37,6 +46,7 @@ fn paths(jwt: Arc<Jwt>) -> PathTable {
         .path("oidc/callback", "Ends a login over a browser.", |path| {
             path.read(oidc::callback).write(oidc::form_post).open()
         })
+        .path("oidc/poll", "Tells how a direct or device login ended.", |path| path.write(oidc::poll).open())
         .path("config", "Says whose tokens are taken.", |path| path.read(config::read).write(config::write))
         .path("role", "Lists the roles.", |path| path.list(roles::list))
         .path("role/{name}", "Manages a role.", |path| {

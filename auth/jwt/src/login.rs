@@ -1,6 +1,7 @@
 //! Logins with a token that is sent, and what a renewal asks again.
 use crate::Jwt;
 use crate::config::Config;
+use crate::custom::AtHand;
 use crate::identity::{check_bound, identity};
 use crate::role::{Role, RoleType, key};
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use lessor_engine::{Alias, AuthMethod, Context, Error, Login, Params, Renewed, R
 use lessor_signed_token::{Claims, Expected, Unverified, audiences, claims};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Params)]
@@ -54,7 +56,12 @@ pub(crate) async fn login(jwt: Arc<Jwt>, cx: Context, sent: LoginParams) -> Resu
     if role.audiences().is_empty() && !audiences(&claims).map_err(refused)?.is_empty() {
         return Err(Error::invalid("audience claim found in JWT but no audiences bound to the role"));
     }
-    let_in(&role, &claims)
+    let mut claims = claims;
+    if let Some(custom) = &config.custom {
+        let at = AtHand { jwt: &jwt, cx: &cx, http: &provider.http, issuer, access_token: None };
+        custom.complete(&at, &role, &mut claims).await?;
+    }
+    let_in(&role, &Proof { claims, metadata: BTreeMap::new() })
 }
 
 /// What the role alone expects.
@@ -69,16 +76,26 @@ pub(crate) fn expected(role: &Role) -> Expected<'_> {
     }
 }
 
+/// Somebody's claims, believed, and what the token's metadata has beside them.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) claims: Claims,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
 /// The last step of both ways: the claims are true; are they those of somebody whom the role lets in?
-pub(crate) fn let_in(role: &Role, claims: &Claims) -> Result<Reply> {
+pub(crate) fn let_in(role: &Role, proof: &Proof) -> Result<Reply> {
+    let claims = &proof.claims;
     let who = identity(role, claims)?;
     check_bound(role, claims)?;
+    let mut metadata = who.metadata.clone();
+    metadata.extend(proof.metadata.clone());
     Ok(Reply::login(Login {
         display_name: who.name.clone(),
-        alias: Some(Alias { name: who.name, metadata: who.metadata.clone() }),
+        alias: Some(Alias { name: who.name, metadata: who.metadata }),
         groups: who.groups,
-        metadata: who.metadata,
-        token: role.token.settings.clone(),
+        metadata,
+        token: role.settings(claims)?,
         renewal: json!(Origin { role: role.name.clone() }),
         role: role.name.clone(),
         renewable: true,

@@ -26,6 +26,9 @@ pub(crate) struct Discovery {
     pub(crate) token_endpoint: String,
     #[serde(default)]
     pub(crate) userinfo_endpoint: String,
+    /// Where the device flow begins (RFC 8628, section 4); empty where there is none.
+    #[serde(default)]
+    pub(crate) device_authorization_endpoint: String,
     #[serde(default)]
     pub(crate) token_endpoint_auth_methods_supported: Vec<String>,
 }
@@ -36,6 +39,7 @@ pub(crate) struct Provider {
     pub(crate) discovery: Option<Discovery>,
     pub(crate) http: Http,
     source: Source,
+    names: Vec<String>,
     fetched: Timestamp,
 }
 
@@ -90,8 +94,8 @@ async fn discover(http: &Http, url: &str) -> Result<Discovery, Fault> {
 
 impl Provider {
     /// Fetches what the source names.
-    pub(crate) async fn fetch(source: &Source, now: Timestamp) -> Result<Self, Fault> {
-        let http = |ca: &str| Http::new(ca).map_err(Fault::Ca);
+    pub(crate) async fn fetch(source: &Source, names: &[String], now: Timestamp) -> Result<Self, Fault> {
+        let http = |ca: &str| Http::accepting(ca, names).map_err(Fault::Ca);
         let (keys, discovery, http) = match source {
             Source::Keys(texts) => (KeySet::from_pem(texts).unwrap_or_default(), None, http("")?),
             Source::KeySets(sets) => {
@@ -107,7 +111,7 @@ impl Provider {
                 (key_set(&http, &discovery.jwks_uri).await?, Some(discovery), http)
             }
         };
-        Ok(Self { keys, discovery, http, source: source.clone(), fetched: now })
+        Ok(Self { keys, discovery, http, source: source.clone(), names: names.to_vec(), fetched: now })
     }
 }
 
@@ -124,7 +128,7 @@ impl Providers {
         let now = cx.now();
         // Held while fetching: those who come meanwhile want the same answer.
         let mut kept = self.kept.lock().await;
-        let known = kept.as_ref().filter(|known| known.source == config.source);
+        let known = kept.as_ref().filter(|known| known.source == config.source && known.names == config.server_names);
         if let Some(known) = known {
             let has_key = key.is_none_or(|key| known.keys.knows(key)) || matches!(known.source, Source::Keys(_));
             let limit = if has_key { OLDEST } else { BETWEEN };
@@ -133,7 +137,7 @@ impl Providers {
             }
         }
         let failed = |fault| Error::Unavailable(format!("the keys of the provider cannot be fetched: {fault}"));
-        let fetched = Arc::new(Provider::fetch(&config.source, now).await.map_err(failed)?);
+        let fetched = Arc::new(Provider::fetch(&config.source, &config.server_names, now).await.map_err(failed)?);
         *kept = Some(Arc::clone(&fetched));
         Ok(fetched)
     }

@@ -1,5 +1,8 @@
 //! A role as it is stored: whom it lets in, and how their tokens are.
-use lessor_engine::{Context, Error, Result, TokenRole};
+use lessor_engine::auth::policy_names;
+use lessor_engine::template::Template;
+use lessor_engine::{Context, Error, Result, TokenRole, TokenSettings};
+use lessor_signed_token::Claims;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -58,6 +61,40 @@ impl ClaimMatch {
     }
 }
 
+/// Where the provider's answer of a login over a browser goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CallbackMode {
+    /// Over whoever began the login.
+    #[default]
+    Client,
+    /// To this server, which is asked for the outcome.
+    Direct,
+    /// Nowhere: this server asks the provider (RFC 8628), and is asked for the outcome.
+    Device,
+}
+
+impl CallbackMode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Direct => "direct",
+            Self::Device => "device",
+        }
+    }
+    pub(crate) fn parse(word: &str) -> Result<Self> {
+        match word {
+            "client" => Ok(Self::Client),
+            "direct" => Ok(Self::Direct),
+            "device" => Ok(Self::Device),
+            other => Err(Error::invalid(format!("invalid 'callback_mode': {other}"))),
+        }
+    }
+}
+
+/// The provider's own tokens, as a role may hand them on.
+const HANDED_ON: [&str; 3] = ["id_token", "refresh_token", "access_token"];
+
 /// What is stored under `role/<name>`. `None` where a list or map was never written: a read shows it as null.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -80,6 +117,14 @@ pub(crate) struct Role {
     pub(crate) oidc_scopes: Option<Vec<String>>,
     pub(crate) max_age: u64,
     pub(crate) verbose_oidc_logging: bool,
+    pub(crate) callback_mode: CallbackMode,
+    /// Seconds; 0 for the provider's, or 5.
+    pub(crate) poll_interval: u64,
+    pub(crate) oidc_disable_confirmation: bool,
+    pub(crate) oauth2_metadata: Option<Vec<String>>,
+    pub(crate) token_policies_template_claims: bool,
+    /// The token's policies as they were written: as templates the case of their letters counts.
+    pub(crate) policy_templates: Vec<String>,
     pub(crate) token: TokenRole,
     /// Whether the uses were last written under their older name.
     pub(crate) num_uses: bool,
@@ -120,8 +165,37 @@ impl Role {
         if self.role_type == RoleType::Jwt && !bound {
             return Err(Error::invalid("must have at least one bound constraint when creating/updating a role"));
         }
+        if let Some(other) = self.oauth2_metadata.iter().flatten().find(|name| !HANDED_ON.contains(&name.as_str())) {
+            return Err(Error::invalid(format!("Unrecognized oauth2 metadata name {other}")));
+        }
         self.check_bound_claims()?;
+        self.check_templates()?;
         self.check_mappings()
+    }
+    fn check_templates(&self) -> Result<()> {
+        for (at, policy) in self.policy_templates.iter().enumerate().filter(|_| self.token_policies_template_claims) {
+            let wrong = |error| Error::invalid(format!("failed to parse template policy [{at}]: {error}"));
+            Template::parse(policy).map_err(wrong)?;
+        }
+        Ok(())
+    }
+    /// How the token of somebody with these claims is.
+    ///
+    /// # Errors
+    /// Which policy is made of a claim that is not there.
+    pub(crate) fn settings(&self, claims: &Claims) -> Result<TokenSettings> {
+        let mut settings = self.token.settings.clone();
+        if !self.token_policies_template_claims {
+            return Ok(settings);
+        }
+        let data = Value::Object(claims.clone());
+        let policy = |(at, policy): (usize, &String)| {
+            let made = Template::parse(policy).and_then(|template| template.render(&data));
+            made.map_err(|error| Error::invalid(format!("failed to template policy [{at}]: {error}")))
+        };
+        let made: Vec<String> = self.policy_templates.iter().enumerate().map(policy).collect::<Result<_>>()?;
+        settings.policies = policy_names(&made);
+        Ok(settings)
     }
     fn check_bound_claims(&self) -> Result<()> {
         if self.bound_claims_type != ClaimMatch::Glob {

@@ -1,6 +1,6 @@
 //! `role/…`: the roles.
 use crate::Jwt;
-use crate::role::{ClaimMatch, Role, RoleType, key};
+use crate::role::{CallbackMode, ClaimMatch, Role, RoleType, key};
 use lessor_engine::{
     Changes, CommaList, Context, Error, FieldKind, FieldValue, KeyValues, Object, OldNames, Params, Reply, Result,
     Seconds, TokenParams, duration,
@@ -71,6 +71,17 @@ pub(crate) struct RoleParams {
     oidc_scopes: Option<CommaList>,
     /// Seconds since the person logged in at the provider; 0 for any.
     max_age: Option<Seconds>,
+    /// Where the provider's answer goes: over the `client`, `direct` to this server, or by the flow for a `device`.
+    #[param(default = "client")]
+    callback_mode: String,
+    /// Seconds between two questions for the outcome of a direct or device login; 0 for the provider's, or 5.
+    poll_interval: Option<i64>,
+    /// Lets people in by a direct callback without asking them whether it was them.
+    oidc_disable_confirmation: bool,
+    /// Tokens of the provider that become metadata: access_token, id_token, refresh_token.
+    oauth2_metadata: Option<CommaList>,
+    /// Reads token_policies as templates over the claims.
+    token_policies_template_claims: Option<bool>,
     /// Taken for compatibility: claims are never logged.
     verbose_oidc_logging: Option<bool>,
     /// Older name of token_policies.
@@ -117,7 +128,13 @@ fn changed(old: Option<Role>, sent: &RoleParams) -> Result<Role> {
         role.num_uses = sent.num_uses.is_some();
     }
     token.token_num_uses = token.token_num_uses.or(sent.num_uses);
+    if let Some(policies) = token.token_policies.as_ref().or(sent.policies.as_ref()) {
+        role.policy_templates.clone_from(&policies.0);
+    }
     role.token.apply(token, old)?;
+    if role.policy_templates.is_empty() {
+        role.policy_templates.clone_from(&role.token.settings.policies);
+    }
     role.role_type = RoleType::parse(&sent.role_type)?;
     role.bound_claims_type = ClaimMatch::parse(&sent.bound_claims_type)?;
     replace(&mut role.user_claim, sent.user_claim.clone());
@@ -134,6 +151,14 @@ fn changed(old: Option<Role>, sent: &RoleParams) -> Result<Role> {
     replace_list(&mut role.oidc_scopes, sent.oidc_scopes.as_ref());
     replace(&mut role.max_age, sent.max_age.map(|seconds| seconds.0));
     replace(&mut role.verbose_oidc_logging, sent.verbose_oidc_logging);
+    role.callback_mode = CallbackMode::parse(&sent.callback_mode)?;
+    if let Some(seconds) = sent.poll_interval {
+        let wrong = |_| Error::invalid("poll_interval must not be negative");
+        role.poll_interval = u64::try_from(seconds).map_err(wrong)?;
+    }
+    role.oidc_disable_confirmation = sent.oidc_disable_confirmation;
+    replace_list(&mut role.oauth2_metadata, sent.oauth2_metadata.as_ref());
+    replace(&mut role.token_policies_template_claims, sent.token_policies_template_claims);
     role.check()?;
     Ok(role)
 }
@@ -172,14 +197,18 @@ pub(crate) async fn read(_: Arc<Jwt>, cx: Context, at: At) -> Result<Reply> {
         "bound_claims": role.bound_claims,
         "bound_claims_type": role.bound_claims_type.word(),
         "bound_subject": role.bound_subject,
+        "callback_mode": role.callback_mode.word(),
         "claim_mappings": role.claim_mappings,
         "clock_skew_leeway": role.clock_skew_leeway,
         "expiration_leeway": role.expiration_leeway,
         "groups_claim": role.groups_claim,
         "max_age": role.max_age,
         "not_before_leeway": role.not_before_leeway,
+        "oauth2_metadata": role.oauth2_metadata,
+        "oidc_disable_confirmation": role.oidc_disable_confirmation,
         "oidc_scopes": role.oidc_scopes,
         "role_type": role.role_type.word(),
+        "token_policies_template_claims": role.token_policies_template_claims,
         "user_claim": role.user_claim,
         "user_claim_json_pointer": role.user_claim_json_pointer,
         "verbose_oidc_logging": role.verbose_oidc_logging,
@@ -189,6 +218,16 @@ pub(crate) async fn read(_: Arc<Jwt>, cx: Context, at: At) -> Result<Reply> {
     }
     if role.num_uses && role.token.settings.num_uses > 0 {
         shown.insert("num_uses".to_owned(), json!(role.token.settings.num_uses));
+    }
+    if role.poll_interval > 0 {
+        shown.insert("poll_interval".to_owned(), json!(role.poll_interval));
+    }
+    if role.token_policies_template_claims {
+        for name in ["token_policies", "policies"] {
+            if let Some(shown) = shown.get_mut(name) {
+                *shown = json!(role.policy_templates);
+            }
+        }
     }
     shown.sort_keys();
     Ok(Reply::data(Value::Object(shown)))

@@ -5,12 +5,12 @@ mod ask;
 mod key;
 mod surroundings;
 
-pub use key::{NoKey, ServiceKey};
+pub use key::{Delegation, NoKey, ServiceKey};
 
 use crate::kept::{Granted, Kept};
 use crate::{Error, Surroundings};
 use ask::{as_account, exchange};
-use key::by_key;
+use key::{by_delegation, by_key};
 use lessor_engine::{Secret, Timestamp};
 use lessor_platform_http::Http;
 use serde_json::Value;
@@ -41,6 +41,8 @@ impl PartialEq for Federation {
 pub enum Identity {
     /// The account of a key.
     Key(ServiceKey),
+    /// The account of a key, as somebody else.
+    Delegated(Delegation),
     /// Whoever a statement stands for.
     Federated(Federation),
     /// Whoever the surroundings of this server offer.
@@ -79,6 +81,7 @@ impl Access {
         let ask = async {
             match (who, &self.given) {
                 (Identity::Key(key), _) => by_key(http, key, now).await,
+                (Identity::Delegated(who), _) => by_delegation(http, who, now).await,
                 (Identity::Federated(federation), _) => by_federation(http, federation, now).await,
                 (Identity::Surroundings, Some(given)) => by_path_or_text(http, given, now).await,
                 (Identity::Surroundings, None) => by_default(http, &self.own, now).await,

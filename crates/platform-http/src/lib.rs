@@ -1,6 +1,8 @@
 //! Requests to a platform that is asked over HTTP (a provider's keys, a cluster's token review): every one has a
 //! timeout, reads no more than it has to, and follows no redirect, so that credentials reach nobody but the address that
 //! an operator configured.
+mod names;
+
 pub use reqwest::Method;
 use reqwest::redirect::Policy;
 use rustls::pki_types::pem::PemObject;
@@ -157,6 +159,18 @@ pub fn tls_of(
     ca_pem: &str,
     identity: Option<(&str, &str)>,
 ) -> Result<rustls::ClientConfig, Error> {
+    let roots = roots(ca_pem)?;
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots);
+    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let chain = chain.map_err(|error| Error::Tls(format!("client certificate: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|error| Error::Tls(format!("key of the client certificate: {error}")))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| Error::Tls(error.to_string()))
+}
+
+fn roots(ca_pem: &str) -> Result<rustls::RootCertStore, Error> {
     let mut roots = rustls::RootCertStore::empty();
     if ca_pem.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -168,14 +182,7 @@ pub fn tls_of(
             return Err(Error::Ca);
         }
     }
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Error::Tls(error.to_string()))?.with_root_certificates(roots);
-    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
-    let chain = chain.map_err(|error| Error::Tls(format!("client certificate: {error}")))?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .map_err(|error| Error::Tls(format!("key of the client certificate: {error}")))?;
-    builder.with_client_auth_cert(chain, key).map_err(|error| Error::Tls(error.to_string()))
+    Ok(roots)
 }
 
 impl Http {
@@ -191,7 +198,16 @@ impl Http {
     /// # Errors
     /// As [`tls_with_identity`].
     pub fn with_identity(ca_pem: &str, identity: Option<(&str, &str)>) -> Result<Self, Error> {
-        let tls = tls_with_identity(ca_pem, identity)?;
+        Self::over(tls_with_identity(ca_pem, identity)?)
+    }
+    /// Trusts the same authorities, for certificates of any of these names, whatever the address says.
+    ///
+    /// # Errors
+    /// [`Error::Ca`] as [`Http::new`], [`Error::Tls`] when a name is none.
+    pub fn accepting(ca_pem: &str, names: &[String]) -> Result<Self, Error> {
+        if names.is_empty() { Self::new(ca_pem) } else { Self::over(names::tls(roots(ca_pem)?, names)?) }
+    }
+    fn over(tls: rustls::ClientConfig) -> Result<Self, Error> {
         let builder = reqwest::Client::builder().use_preconfigured_tls(tls).redirect(Policy::none());
         let built = builder.connect_timeout(CONNECT).timeout(TIMEOUT).user_agent("lessor").build();
         let client = built.map_err(|error| Error::Tls(error.to_string()))?;

@@ -1,4 +1,6 @@
 //! A provider's signing key.
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
@@ -21,6 +23,46 @@ fn openssl(arguments: &[&str], input: &str) -> String {
     let output = Command::new("openssl").args(arguments).stdin(std::fs::File::open(file).unwrap()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A signer on the curve P-521, which the library of the others leaves out.
+pub struct Es512 {
+    private: String,
+    /// The public key in PEM.
+    pub public: String,
+}
+
+/// A number of ASN.1 at the beginning of the bytes, in 66 bytes; and what follows it.
+fn number(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+    let length = usize::from(bytes[1]);
+    let digits: Vec<u8> = bytes[2..2 + length].iter().copied().skip_while(|byte| *byte == 0).collect();
+    ([vec![0; 66 - digits.len()], digits].concat(), &bytes[2 + length..])
+}
+
+impl Es512 {
+    pub fn new() -> Self {
+        let private = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "");
+        Self { public: openssl(&["pkey", "-pubout"], &private), private }
+    }
+    pub fn sign(&self, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&json!({ "alg": "ES512", "typ": "JWT" })), part(claims));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("key"), &self.private).unwrap();
+        std::fs::write(directory.path().join("message"), &message).unwrap();
+        let mut signed = Command::new("openssl");
+        let signed = signed
+            .args(["dgst", "-sha512", "-sign", "key", "message"])
+            .current_dir(directory.path())
+            .output()
+            .unwrap()
+            .stdout;
+        // A sequence of two numbers, whose length may take two bytes.
+        let body = if signed[1] == 0x81 { &signed[3..] } else { &signed[2..] };
+        let (r, rest) = number(body);
+        let (s, _) = number(rest);
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode([r, s].concat()))
+    }
 }
 
 pub fn now() -> i64 {

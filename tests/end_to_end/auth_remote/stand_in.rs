@@ -103,10 +103,14 @@ impl StandIn {
         Self { address, https: String::new(), directory: tempfile::tempdir().unwrap(), answer, asked }
     }
     /// Answers over TLS, too, as `localhost`.
-    pub fn secure(mut self) -> Self {
+    pub fn secure(self) -> Self {
+        self.secure_as(&["subjectAltName=DNS:localhost,IP:127.0.0.1"])
+    }
+    /// Answers over TLS, too, with a certificate that has these extensions.
+    pub fn secure_as(mut self, extensions: &[&str]) -> Self {
         let made = Command::new("openssl")
             .args("req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 2 -subj /CN=localhost".split(' '))
-            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args(extensions.iter().flat_map(|extension| ["-addext", extension]))
             .current_dir(self.directory.path())
             .output()
             .unwrap();

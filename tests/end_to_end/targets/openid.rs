@@ -19,12 +19,18 @@ struct Page {
     text: String,
 }
 
+fn field(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
 impl OpenId {
     /// One client, `lessor`, that is sent back to this address.
     pub fn start(redirect: &str) -> Self {
         let port = free_port();
         let home = cache("oidc-provider-9");
-        let program = home.join("openid.mjs");
+        // Several test programs write it, and read it, at a time.
+        let program = home.join(format!("openid-{}.mjs", std::process::id()));
         std::fs::write(&program, PROGRAM).unwrap();
         let child = Command::new("node")
             .arg(&program)
@@ -45,6 +51,13 @@ impl OpenId {
     /// Goes where Lessor sends somebody, logs in there as `name`, and gives consent: the last page, or the address it
     /// leads to outside of the provider.
     pub fn browse(&self, address: &str, name: &str) -> String {
+        self.walk(address, name, "confirm=yes")
+    }
+    /// The same, but for the device that asks to be let in: that is refused.
+    pub fn refuse_device(&self, address: &str, name: &str) -> String {
+        self.walk(address, name, "abort=yes")
+    }
+    fn walk(&self, address: &str, name: &str, decision: &str) -> String {
         let cookies = tempfile::NamedTempFile::new().unwrap();
         let open = |address: &str, form: &str| {
             let mut curl = Command::new("curl");
@@ -67,6 +80,13 @@ impl OpenId {
                 let login = page.text.contains("value=\"login\"");
                 form =
                     if login { format!("prompt=login&login={name}&password=x") } else { "prompt=consent".to_owned() };
+            } else if page.next.is_empty() && page.text.contains("name=\"user_code\" value=") {
+                // A device's code was taken from the address, or is to be confirmed.
+                form = format!("xsrf={}&user_code={}", field(&page.text, "xsrf"), field(&page.text, "user_code"));
+                if page.text.contains("op.deviceConfirmForm") {
+                    form = format!("{form}&{decision}");
+                }
+                address = format!("{}/device", self.issuer);
             } else if page.next.is_empty() {
                 return page.text;
             } else if page.next.starts_with(&self.issuer) {

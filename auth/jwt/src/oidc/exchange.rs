@@ -3,35 +3,60 @@ use super::failed;
 use super::state::Pending;
 use crate::Jwt;
 use crate::config::Config;
+use crate::custom::AtHand;
 use crate::login::expected;
 use crate::provider::Discovery;
 use crate::role::Role;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lessor_engine::{Context, Error, Result, Secret};
-use lessor_platform_http::{Ask, Http};
+use lessor_platform_http::{Answer, Ask, Http};
 use lessor_signed_token::{Claims, Expected, Unverified, audiences, claims};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What the provider hands out.
+#[derive(Default)]
 pub(super) struct Tokens {
     pub(super) id_token: Secret,
     /// Empty where none was handed out.
     pub(super) access_token: Secret,
+    /// Empty where none was handed out.
+    pub(super) refresh_token: Secret,
+}
+
+impl Tokens {
+    /// Those that the role hands on, by the names they get as metadata.
+    pub(super) fn handed_on(&self, role: &Role) -> BTreeMap<String, String> {
+        let token = |name: &String| {
+            let text = match name.as_str() {
+                "id_token" => &self.id_token,
+                "refresh_token" => &self.refresh_token,
+                _ => &self.access_token,
+            };
+            (format!("oauth2_{name}"), text.expose().to_owned())
+        };
+        role.oauth2_metadata.iter().flatten().map(token).collect()
+    }
 }
 
 #[derive(Deserialize)]
 struct TokenAnswer {
-    id_token: Option<String>,
-    access_token: Option<String>,
+    id_token: Option<Text>,
+    access_token: Option<Text>,
+    refresh_token: Option<Text>,
 }
 
+#[derive(Deserialize)]
+struct Text(#[serde(deserialize_with = "lessor_engine::secret::at_rest::deserialize")] Secret);
+
+/// Why a provider gives no tokens (RFC 6749, section 5.2).
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Refusal {
-    error: String,
-    error_description: String,
+pub(super) struct Refusal {
+    pub(super) error: String,
+    pub(super) error_description: String,
 }
 
 /// One half of HTTP's basic authentication, encoded as RFC 6749 (2.3.1) wants it.
@@ -39,30 +64,39 @@ fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn unreachable(error: impl std::fmt::Display) -> Error {
+pub(super) fn unreachable(error: impl std::fmt::Display) -> Error {
     Error::Unavailable(format!("the provider cannot be asked: {error}"))
 }
 
-/// The request that exchanges the code.
-fn exchange<'a>(discovery: &'a Discovery, config: &Config, pending: &Pending, code: &Secret) -> Ask<'a> {
+/// A request of this server's own, by its name and password at the provider.
+pub(super) fn authenticated<'a>(
+    discovery: &Discovery,
+    config: &Config,
+    url: &'a str,
+    pairs: &[(&str, &str)],
+) -> Ask<'a> {
     let methods = &discovery.token_endpoint_auth_methods_supported;
     let basic = methods.is_empty() || methods.iter().any(|method| method == "client_secret_basic");
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "authorization_code")
-        .append_pair("code", code.expose())
-        .append_pair("redirect_uri", &pending.redirect_uri)
-        .append_pair("code_verifier", pending.verifier.expose());
+    form.extend_pairs(pairs);
     if !basic {
         form.append_pair("client_id", &config.client_id).append_pair("client_secret", config.client_secret.expose());
     }
-    let body = form.finish().into_bytes();
-    let mut ask = Ask::post(&discovery.token_endpoint, "application/x-www-form-urlencoded", body);
+    let mut ask = Ask::post(url, "application/x-www-form-urlencoded", form.finish().into_bytes());
     ask = ask.header("Accept", "application/json");
     if basic {
         let pair = format!("{}:{}", encoded(&config.client_id), encoded(config.client_secret.expose()));
         ask = ask.header("Authorization", format!("Basic {}", STANDARD.encode(pair)));
     }
     ask
+}
+
+/// The tokens of an answer that gives some.
+pub(super) fn tokens(answer: &Answer) -> Result<Tokens> {
+    let answer: TokenAnswer = answer.json().map_err(unreachable)?;
+    let text = |text: Option<Text>| text.map(|text| text.0).unwrap_or_default();
+    let id_token = answer.id_token.ok_or_else(|| failed("No id_token found in response."))?.0;
+    Ok(Tokens { id_token, access_token: text(answer.access_token), refresh_token: text(answer.refresh_token) })
 }
 
 /// Exchanges the code.
@@ -73,16 +107,20 @@ pub(super) async fn fetch(
     pending: &Pending,
     code: &Secret,
 ) -> Result<Tokens> {
-    let answer = http.send(exchange(discovery, config, pending, code)).await.map_err(unreachable)?;
+    let pairs = [
+        ("grant_type", "authorization_code"),
+        ("code", code.expose()),
+        ("redirect_uri", &pending.redirect_uri),
+        ("code_verifier", pending.verifier.expose()),
+    ];
+    let ask = authenticated(discovery, config, &discovery.token_endpoint, &pairs);
+    let answer = http.send(ask).await.map_err(unreachable)?;
     if answer.status != 200 {
         let refusal: Refusal = answer.json().unwrap_or_default();
         let (status, error, description) = (answer.status, refusal.error, refusal.error_description);
         return Err(failed(format!("Error exchanging oidc code: {error} {description} (status {status})")));
     }
-    let answer: TokenAnswer = answer.json().map_err(unreachable)?;
-    let id_token = answer.id_token.ok_or_else(|| failed("No id_token found in response."))?;
-    let access_token = answer.access_token.unwrap_or_default();
-    Ok(Tokens { id_token: Secret::new(id_token), access_token: Secret::new(access_token) })
+    tokens(&answer)
 }
 
 /// All that a provider's token is checked against.
@@ -91,7 +129,8 @@ pub(super) struct Login<'a> {
     pub(super) config: &'a Config,
     pub(super) discovery: &'a Discovery,
     pub(super) role: &'a Role,
-    pub(super) nonce: &'a str,
+    /// `None` where the provider was told none.
+    pub(super) nonce: Option<&'a str>,
 }
 
 impl Login<'_> {
@@ -110,12 +149,17 @@ impl Login<'_> {
         claims::check(&claims, &token.name, &expected, now).map_err(|fault| refused(&fault))?;
         self.check_rest(&claims, now).map_err(|text| refused(&text))?;
         self.add_userinfo(http, tokens, &mut claims).await?;
+        if let Some(custom) = &self.config.custom {
+            let (cx, issuer) = (self.cx, self.discovery.issuer.as_str());
+            let at = AtHand { jwt, cx, http, issuer, access_token: Some(&tokens.access_token) };
+            custom.complete(&at, self.role, &mut claims).await?;
+        }
         Ok(claims)
     }
     /// What OpenID Connect adds to a signed token (Core 1.0, section 3.1.3.7).
     fn check_rest(&self, claims: &Claims, now: i64) -> Result<(), String> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        if text("nonce") != Some(self.nonce) {
+        if self.nonce.is_some() && text("nonce") != self.nonce {
             return Err("invalid id_token nonce".to_owned());
         }
         if text("azp").is_some_and(|party| party != self.config.client_id) {

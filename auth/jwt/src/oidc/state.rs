@@ -1,6 +1,9 @@
 //! Logins that wait for a browser: few, short-lived, and in storage, since the browser may come back to another node.
 use super::failed;
+use crate::login::Proof;
+use crate::role::CallbackMode;
 use lessor_engine::{Changes, Context, Error, Result, Secret, secret};
+use lessor_storage::Version;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,18 @@ pub(super) struct Posted {
     pub(super) id_token: Secret,
 }
 
-/// A login between `auth_url` and `callback`.
+/// How a login ended that somebody else asks for.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) enum Outcome {
+    /// The browser is back, and its code is being exchanged.
+    Busy,
+    /// Who it was.
+    In(Box<Proof>),
+    /// Why not.
+    Refused(String),
+}
+
+/// A login between `auth_url` and `callback` or `poll`.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) role: String,
@@ -32,13 +46,33 @@ pub(super) struct Pending {
     #[serde(with = "secret::at_rest")]
     pub(super) verifier: Secret,
     pub(super) posted: Option<Posted>,
+    #[serde(default)]
+    pub(super) mode: CallbackMode,
+    /// Of the device flow: what the provider knows it by.
+    #[serde(with = "secret::at_rest", default)]
+    pub(super) device_code: Secret,
+    /// From where it was begun.
+    #[serde(default)]
+    pub(super) requester: String,
+    /// When the provider was last asked for the outcome, in milliseconds since 1970.
+    #[serde(default)]
+    pub(super) asked: i64,
+    #[serde(default)]
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// A login as it lies there.
+pub(super) struct Found {
+    pub(super) pending: Pending,
+    key: String,
+    version: Version,
 }
 
 fn random(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }
 
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     failed("Expired or missing OAuth state.")
 }
 
@@ -58,7 +92,19 @@ fn key(cx: &Context, state: &str) -> Result<String> {
 impl Pending {
     pub(super) fn new(role: String, redirect_uri: String, client_nonce: Secret) -> Self {
         let (nonce, verifier) = (random(32), Secret::new(random(64)));
-        Self { role, redirect_uri, nonce, client_nonce, verifier, posted: None }
+        Self {
+            role,
+            redirect_uri,
+            nonce,
+            client_nonce,
+            verifier,
+            posted: None,
+            mode: CallbackMode::Client,
+            device_code: Secret::default(),
+            requester: String::new(),
+            asked: 0,
+            outcome: None,
+        }
     }
     /// Remembers the login; the state to give to the browser.
     ///
@@ -80,22 +126,49 @@ impl Pending {
     }
 }
 
-/// Keeps what a browser posted; once, so that nobody can replace it.
-pub(super) async fn keep(cx: &Context, state: &str, posted: Posted) -> Result<()> {
+/// A login that waits.
+pub(super) async fn find(cx: &Context, state: &str) -> Result<Found> {
     let key = key(cx, state)?;
-    let (mut pending, version) = cx.view.get_versioned::<Pending>(&key).await?.ok_or_else(gone)?;
-    if pending.posted.replace(posted).is_some() {
-        return Err(gone());
-    }
-    cx.view.commit(Changes::new().put(&key, &pending)?.expect(&key, Some(version))).await
+    let (pending, version) = cx.view.get_versioned(&key).await?.ok_or_else(gone)?;
+    Ok(Found { pending, key, version })
 }
 
-/// Ends the waiting: of several who ask at the same time one gets it.
-pub(super) async fn take(cx: &Context, state: &str) -> Result<Pending> {
-    let key = key(cx, state)?;
-    let (pending, version) = cx.view.get_versioned::<Pending>(&key).await?.ok_or_else(gone)?;
-    match cx.view.commit(Changes::new().delete(&key).expect(&key, Some(version))).await {
-        Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => Err(gone()),
-        done => done.map(|()| pending),
+impl Found {
+    /// Writes it back changed; whoever did so meanwhile was first.
+    pub(super) async fn keep(&self, cx: &Context) -> Result<()> {
+        let changes = Changes::new().put(&self.key, &self.pending)?.expect(&self.key, Some(self.version));
+        once(cx, changes).await
     }
+    /// The same, as it lies there now; `None` where somebody else was first.
+    pub(super) async fn kept(self, cx: &Context) -> Result<Option<Self>> {
+        let changes = Changes::new().put(&self.key, &self.pending)?.expect(&self.key, Some(self.version));
+        match cx.view.commit(changes).await {
+            Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => return Ok(None),
+            done => done?,
+        }
+        let found = cx.view.get_versioned(&self.key).await?;
+        Ok(found.map(|(pending, version)| Self { pending, key: self.key, version }))
+    }
+    /// Ends the waiting: of several who ask at the same time one gets it.
+    pub(super) async fn take(self, cx: &Context) -> Result<Pending> {
+        once(cx, Changes::new().delete(&self.key).expect(&self.key, Some(self.version))).await?;
+        Ok(self.pending)
+    }
+}
+
+async fn once(cx: &Context, changes: Changes) -> Result<()> {
+    match cx.view.commit(changes).await {
+        Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => Err(gone()),
+        done => done,
+    }
+}
+
+/// Keeps what a browser posted; once, so that nobody can replace it.
+pub(super) async fn keep_posted(cx: &Context, state: &str, posted: Posted) -> Result<Pending> {
+    let mut found = find(cx, state).await?;
+    if found.pending.posted.replace(posted).is_some() {
+        return Err(gone());
+    }
+    found.keep(cx).await?;
+    Ok(found.pending)
 }

@@ -58,21 +58,43 @@ impl ServiceKey {
         }
         Ok(key)
     }
-    /// A statement that the account signs about itself (RFC 7523).
-    fn statement(&self, now: i64) -> Result<Secret, Error> {
+    /// A statement that the account signs about itself (RFC 7523), or about a person it may act as.
+    fn statement(&self, scopes: &str, person: Option<&str>, now: i64) -> Result<Secret, Error> {
         let wrong = |error: jsonwebtoken::errors::Error| Error::Refused(format!("the service account's key: {error}"));
         let key = EncodingKey::from_rsa_pem(self.private_key.expose().as_bytes()).map_err(wrong)?;
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(self.private_key_id.clone()).filter(|id| !id.is_empty());
-        let claims = json!({
-            "iss": self.client_email, "scope": SCOPE, "aud": self.token_uri, "iat": now, "exp": now + 3600,
+        let mut claims = json!({
+            "iss": self.client_email, "scope": scopes, "aud": self.token_uri, "iat": now, "exp": now + 3600,
         });
+        if let Some(person) = person {
+            claims["sub"] = json!(person);
+        }
         jsonwebtoken::encode(&header, &claims, &key).map(Secret::new).map_err(wrong)
     }
 }
 
+/// An account that a Google Workspace lets act as its people (domain-wide delegation).
+#[derive(Clone, PartialEq)]
+pub struct Delegation {
+    /// The account's key.
+    pub key: ServiceKey,
+    /// What it may do, divided by spaces.
+    pub scopes: String,
+    /// As whom; empty for itself.
+    pub person: String,
+}
+
 pub(super) async fn by_key(http: &Http, key: &ServiceKey, now: Timestamp) -> Result<Granted, Error> {
-    let statement = key.statement(now.as_second())?;
+    by_statement(http, key, &key.statement(SCOPE, None, now.as_second())?, now).await
+}
+
+pub(super) async fn by_delegation(http: &Http, who: &Delegation, now: Timestamp) -> Result<Granted, Error> {
+    let person = Some(who.person.as_str()).filter(|person| !person.is_empty());
+    by_statement(http, &who.key, &who.key.statement(&who.scopes, person, now.as_second())?, now).await
+}
+
+async fn by_statement(http: &Http, key: &ServiceKey, statement: &Secret, now: Timestamp) -> Result<Granted, Error> {
     let body = form(&[("grant_type", BY_STATEMENT), ("assertion", statement.expose())]);
     granted(http, Ask::post(&key.token_uri, FORM, body), now).await
 }
