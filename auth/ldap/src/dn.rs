@@ -67,4 +67,23 @@ mod tests {
         assert_eq!(name(r"cn=x\"), None);
         assert_eq!(name(""), None);
     }
+
+    #[test]
+    fn whatever_a_value_is_it_comes_back_out_of_its_escaped_form() {
+        let letters: Vec<char> = "\\,+=cnCN2Gé\"<>;# \0".chars().collect();
+        let mut seed: usize = 7;
+        for _ in 0..20_000 {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                seed >> 33
+            };
+            let length = 1 + next() % 9;
+            let value: String = (0..length).map(|_| letters[next() % letters.len()]).collect();
+            let dn = format!("OU=a,CN={},CN=admins", lessor_directory::dn_escape(value.as_str()));
+            assert_eq!(common_name(&dn).as_deref(), Some(value.as_str()), "{dn}");
+            // Raw it may be anything, and is read without a panic.
+            let _ = common_name(&format!("cn={value}"));
+            let _ = common_name(&value);
+        }
+    }
 }

@@ -2,10 +2,12 @@
 use super::{enabled, lives_and_ends, refused};
 use crate::lessor::{Lessor, PROGRAM, free_port};
 use crate::targets::openid::OpenId;
+use crate::targets::tool;
 use lessor_client::Request;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const REDIRECT: &str = "http://localhost:8250/oidc/callback";
@@ -116,24 +118,41 @@ async fn a_provider_that_is_gone_or_speaks_for_another_is_refused() {
     assert!(status == 500 && text.contains("the provider cannot be asked"), "{status} {text}");
 }
 
-/// Types `login -method=oidc`, lets `name` go where it leads, and gives what the command says in the end.
-fn log_in_by_command_line(lessor: &Lessor, provider: &OpenId, port: u16, name: &str) -> (i32, String) {
-    let mut command = Command::new(PROGRAM)
-        .args(["login", "-method=oidc", "-no-store", "-format=json", "role=terminal", "skip_browser=true"])
-        .args([format!("port={port}"), "abort_on_error=true".to_owned()])
-        .envs([("VAULT_ADDR", lessor.address.as_str()), ("HOME", "/nonexistent")])
+/// Types `login -method=oidc` with more pairs, goes where it leads as `visit` does, and gives what the command says in the
+/// end.
+fn type_login(
+    lessor: &Lessor,
+    program: &Path,
+    pairs: &[&str],
+    provider: &OpenId,
+    visit: impl FnOnce(&str) -> String,
+) -> (i32, String) {
+    let mut command = Command::new(program)
+        .args(["login", "-method=oidc", "-no-store", "-format=json", "skip_browser=true"])
+        .args(pairs)
+        .envs([("VAULT_ADDR", lessor.address.as_str()), ("BAO_ADDR", &lessor.address), ("HOME", "/nonexistent")])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut told = BufReader::new(command.stderr.take().unwrap()).lines().map_while(Result::ok);
     let address = told.find(|line| line.trim().starts_with(&provider.issuer)).unwrap();
-    let came_back = provider.browse(address.trim(), name);
-    let page = Command::new("curl").args(["-s", &came_back]).output().unwrap();
+    let page = visit(address.trim());
     let rest: Vec<String> = told.collect();
     let output = command.wait_with_output().unwrap();
-    let all = [String::from_utf8_lossy(&page.stdout).into_owned(), rest.join("\n")].join("\n");
+    let all = [page, rest.join("\n")].join("\n");
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned() + &all)
+}
+
+fn curl(address: &str) -> String {
+    String::from_utf8_lossy(&Command::new("curl").args(["-s", "-i", address]).output().unwrap().stdout).into_owned()
+}
+
+/// Lets `name` log in where the command leads, and come back to its own listener.
+fn log_in_by_command_line(lessor: &Lessor, provider: &OpenId, port: u16, name: &str) -> (i32, String) {
+    let port = format!("port={port}");
+    let pairs = ["role=terminal", &port, "abort_on_error=true"];
+    type_login(lessor, Path::new(PROGRAM), &pairs, provider, |address| curl(&provider.browse(address, name)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +172,62 @@ async fn the_command_line_logs_in_whoever_the_browser_brings_back() {
     lives_and_ends(&lessor, &answer).await;
     let (code, text) = log_in_by_command_line(&lessor, &provider, port, "mallory");
     assert!(code == 2 && text.contains("does not match any associated bound claim"), "{code} {text}");
+}
+
+fn answer(text: &str) -> Value {
+    let start = text.find('{').unwrap_or_else(|| panic!("{text}"));
+    serde_json::Deserializer::from_str(&text[start..]).into_iter().next().unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_lines_log_in_a_person_who_confirms_on_another_device() {
+    let provider = OpenId::start(REDIRECT);
+    let lessor = configured(&provider, json!({})).await;
+    let role = json!({
+        "user_claim": "sub", "allowed_redirect_uris": REDIRECT, "oidc_scopes": "profile", "groups_claim": "groups",
+        "bound_claims": { "groups": "admins" }, "token_policies": "p", "callback_mode": "device", "poll_interval": 1,
+    });
+    lessor.write("auth/oidc/role/tv", role).await;
+    let pairs = ["role=tv", "callbackmode=device"];
+    let bao = tool("bao-2.7.2", "bao");
+    for program in [Path::new(PROGRAM), &bao] {
+        let visit = |address: &str| provider.browse(address, "alice");
+        let (code, text) = type_login(&lessor, program, &pairs, &provider, visit);
+        assert!(code == 0, "{} {code} {text}", program.display());
+        lives_and_ends(&lessor, &answer(&text)).await;
+    }
+    let visit = |address: &str| provider.browse(address, "mallory");
+    let (code, text) = type_login(&lessor, Path::new(PROGRAM), &pairs, &provider, visit);
+    assert!(code == 2 && text.contains("does not match any associated bound claim"), "{code} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_comes_back_to_the_server_is_asked_and_the_command_lines_are_told() {
+    let lessor = enabled("oidc").await;
+    let redirect = format!("{}/v1/auth/oidc/oidc/callback", lessor.address);
+    let provider = OpenId::start(&redirect);
+    let config = json!({
+        "oidc_discovery_url": provider.issuer, "oidc_client_id": "lessor", "oidc_client_secret": "client secret:/?",
+    });
+    lessor.write("auth/oidc/config", config).await;
+    let role = json!({
+        "user_claim": "sub", "allowed_redirect_uris": redirect, "oidc_scopes": "profile", "token_policies": "p",
+        "callback_mode": "direct", "poll_interval": 1,
+    });
+    lessor.write("auth/oidc/role/web", role).await;
+    let bao = tool("bao-2.7.2", "bao");
+    for program in [Path::new(PROGRAM), &bao] {
+        let visit = |address: &str| {
+            let back = provider.browse(address, "alice");
+            let page = curl(&back);
+            assert!(page.contains("Confirm the login") && page.contains("role <b>web</b>"), "{page}");
+            let head = page.to_lowercase();
+            assert!(head.contains("x-frame-options: deny") && head.contains("content-security-policy: "), "{page}");
+            curl(&format!("{back}&confirmation=yes"))
+        };
+        let pairs = ["role=web", "callbackmode=direct"];
+        let (code, text) = type_login(&lessor, program, &pairs, &provider, visit);
+        assert!(code == 0 && text.contains("Signed in"), "{} {code} {text}", program.display());
+        lives_and_ends(&lessor, &answer(&text)).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! The `jwt` auth method.
 use super::Both;
-use crate::auth_remote::signer::{Signer, now};
+use crate::auth_remote::signer::{Es512, Signer, now};
+use crate::targets::openid::OpenId;
 use serde_json::{Value, json};
 
 const BEFORE: &str = r#"
@@ -51,6 +52,20 @@ GET auth/jwt/role/c
 POST auth/jwt/role/upper {"role_type":"jwt","user_claim":"sub","bound_subject":"x","token_policies":"Q"}
 GET auth/jwt/role/upper ~~ policies in lower case ~~ 200 ~~ "token_policies":["q"]
 DELETE auth/jwt/role/upper
+POST auth/jwt/role/d {"user_claim":"sub","allowed_redirect_uris":"http://x/y","callback_mode":"zz"}
+POST auth/jwt/role/d {"user_claim":"sub","allowed_redirect_uris":"http://x/y","oauth2_metadata":"zz"}
+POST auth/jwt/role/d {"user_claim":"sub","callback_mode":"device"}
+POST auth/jwt/role/d {"user_claim":"sub","allowed_redirect_uris":"http://x/y","callback_mode":"device","poll_interval":7,"oauth2_metadata":"id_token,access_token","oidc_disable_confirmation":true,"token_policies_template_claims":true,"token_policies":"p"}
+GET auth/jwt/role/d
+POST auth/jwt/role/d {"user_claim":"sub"}
+GET auth/jwt/role/d
+DELETE auth/jwt/role/d
+POST auth/jwt/role/t {"role_type":"jwt","user_claim":"sub","bound_subject":"x","token_policies_template_claims":true,"token_policies":"A-{{ .Team }}"}
+GET auth/jwt/role/t
+POST auth/jwt/role/t {"role_type":"jwt","user_claim":"sub","bound_subject":"x","token_policies_template_claims":true,"token_policies":"{{ .x"} ~~ faults of templates ~~ 400 ~~ failed to parse template policy [0]
+DELETE auth/jwt/role/t
+POST auth/jwt/oidc/poll {} ~~ texts of refusals ~~ 400 ~~ Vault login failed. Expired or missing OAuth state.
+POST auth/jwt/oidc/poll {"state":"x","client_nonce":"y"} ~~ texts of refusals ~~ 400 ~~ Vault login failed. Expired or missing OAuth state.
 LIST auth/jwt/role
 DELETE auth/jwt/role/none
 DELETE auth/jwt/role/b
@@ -89,11 +104,17 @@ fn configurations(both: &mut Both, public: &str) {
         json!({ "oidc_response_types": "id_token", "oidc_response_mode": "form_post" }),
         json!({ "provider_config": { "provider": "zz" } }),
         json!({ "provider_config": { "x": "y" } }),
+        json!({ "provider_config": { "provider": 5 } }),
+        json!({ "provider_config": { "provider": "azure" } }),
+        json!({ "provider_config": { "provider": "ibmisam" } }),
+        json!({ "provider_config": { "provider": "secureauth" }, "override_allowed_server_names": "a,b" }),
         json!({ "namespace_in_state": "maybe" }),
         json!({ "namespace_in_state": false, "jwt_supported_algs": "ES256,RS256" }),
     ] {
         config(both, &more, public);
     }
+    both.same("GET", "auth/jwt/config", "");
+    config(both, &json!({ "provider_config": { "provider": "secureauth" }, "jwt_supported_algs": "ES512" }), public);
     both.same("GET", "auth/jwt/config", "");
     config(both, &json!({ "bound_issuer": "iss", "default_role": "A" }), public);
     both.same("GET", "auth/jwt/config", "");
@@ -214,6 +235,130 @@ fn logins(both: &mut Both, signer: &Signer) {
     }
 }
 
+/// Policies that are made of claims.
+fn templates(both: &mut Both, signer: &Signer) {
+    for (policies, change) in [
+        (json!(["x-{{ .team }}", "y"]), json!({ "aud": null })),
+        (json!(["{{ if eq .team \"a\" }}yes{{ end }}", "{{ if eq .team \"b\" }}no{{ end }}"]), json!({ "aud": null })),
+        (json!(["{{ .team }}"]), json!({ "aud": null, "team": "root" })),
+        (json!(["{{ .deep.x }}", "{{ index .groups 1 }}"]), json!({ "aud": null })),
+    ] {
+        let role = json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_subject": "bob", "token_policies": policies,
+            "token_policies_template_claims": true,
+        });
+        both.same("POST", "auth/jwt/role/made", &role.to_string());
+        both.same("GET", "auth/jwt/role/made", "");
+        login(both, "made", &signer.sign(&changed(&change)));
+    }
+    let missing = json!({ "role": "made", "jwt": signer.sign(&changed(&json!({ "aud": null, "groups": null }))) });
+    both.differs(
+        "faults of templates",
+        ("POST", "auth/jwt/login", &missing.to_string()),
+        400,
+        "failed to template policy",
+    );
+}
+
+/// Logins on the largest curve.
+fn es512(both: &mut Both) {
+    let (signer, stranger) = (Es512::new(), Es512::new());
+    config(both, &json!({ "bound_issuer": "iss" }), &signer.public);
+    for token in [signer.sign(&changed(&json!({}))), stranger.sign(&changed(&json!({})))] {
+        login(both, "app", &token);
+    }
+    config(both, &json!({ "jwt_supported_algs": "RS256" }), &signer.public);
+    login(both, "app", &signer.sign(&changed(&json!({}))));
+    config(both, &json!({ "jwt_supported_algs": "ES512" }), &signer.public);
+    login(both, "app", &signer.sign(&changed(&json!({}))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_over_a_provider_answer_as_the_peers_do() {
+    let mut both = Both::start().await;
+    let provider = OpenId::start("http://localhost:8250/oidc/callback");
+    both.without(&["auth_url", "state"], &[]);
+    both.same("POST", "sys/auth/jwt", r#"{"type":"oidc"}"#);
+    let config = json!({
+        "oidc_discovery_url": provider.issuer, "oidc_client_id": "lessor", "oidc_client_secret": "client secret:/?",
+        "default_role": "tv",
+    });
+    both.same("POST", "auth/jwt/config", &config.to_string());
+    both.same("GET", "auth/jwt/config", "");
+    let mut long = config.clone();
+    long["oidc_discovery_url"] = json!(format!("{}/.well-known/openid-configuration", provider.issuer));
+    both.differs(
+        "addresses that are too long",
+        ("POST", "auth/jwt/config", &long.to_string()),
+        200,
+        "modifying provided",
+    );
+    let nobody = json!({ "oidc_discovery_url": "http://127.0.0.1:1", "skip_jwks_validation": true }).to_string();
+    both.differs(
+        "addresses that do not answer",
+        ("POST", "auth/jwt/config", &nobody),
+        200,
+        "error checking oidc discovery URL: http://127.0.0.1:1",
+    );
+    both.same("POST", "auth/jwt/config", &config.to_string());
+    for (name, mode) in [("tv", "device"), ("web", "direct"), ("cli", "client")] {
+        let role = json!({
+            "user_claim": "sub", "allowed_redirect_uris": "http://localhost:8250/oidc/callback", "callback_mode": mode,
+            "oidc_scopes": "profile", "groups_claim": "groups", "claim_mappings": { "team": "crew" }, "token_policies": "p",
+        });
+        both.same("POST", &format!("auth/jwt/role/{name}"), &role.to_string());
+        both.same("GET", &format!("auth/jwt/role/{name}"), "");
+    }
+    both.all(
+        r#"
+POST auth/jwt/oidc/auth_url {}
+POST auth/jwt/oidc/auth_url {"role":"web","redirect_uri":"http://localhost:8250/oidc/callback"}
+POST auth/jwt/oidc/auth_url {"role":"web","client_nonce":"n"}
+POST auth/jwt/oidc/auth_url {"role":"web","client_nonce":"n","redirect_uri":"http://evil/x"}
+POST auth/jwt/oidc/auth_url {"role":"web","client_nonce":"n","redirect_uri":"http://localhost:8250/oidc/callback"}
+POST auth/jwt/oidc/auth_url {"role":"cli","client_nonce":"n","redirect_uri":"http://localhost:8250/oidc/callback"}
+POST auth/jwt/oidc/auth_url {"role":"cli"}
+POST auth/jwt/oidc/auth_url {"client_nonce":"n"}
+"#,
+    );
+    let begin = |both: &mut Both, role: &str| {
+        let body = json!({ "role": role, "client_nonce": "n", "redirect_uri": "http://localhost:8250/oidc/callback" });
+        let name = format!("state-{role}");
+        let parts = [(name.as_str(), "/data/state"), ("url", "/data/auth_url")];
+        both.keep_parts(("POST", "auth/jwt/oidc/auth_url", &body.to_string()), &parts).remove(1)
+    };
+    let poll = |both: &mut Both, role: &str, nonce: &str| {
+        let body = format!(r#"{{"state":"$state-{role}","client_nonce":"{nonce}"}}"#);
+        both.same_with(("POST", "auth/jwt/oidc/poll"), &body, &body);
+    };
+    // A person goes to both.
+    let urls = begin(&mut both, "tv");
+    poll(&mut both, "tv", "n");
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    provider.browse(&urls.0, "alice");
+    provider.browse(&urls.1, "alice");
+    poll(&mut both, "tv", "n");
+    // And refuses both.
+    both.forget("state-tv");
+    let urls = begin(&mut both, "tv");
+    provider.refuse_device(&urls.0, "alice");
+    provider.refuse_device(&urls.1, "alice");
+    let body = r#"{"state":"$state-tv","client_nonce":"n"}"#;
+    both.differs(
+        "reasons of providers",
+        ("POST", "auth/jwt/oidc/poll", body),
+        400,
+        "authorization failed: access_denied",
+    );
+    both.forget("state-tv");
+    let _ = begin(&mut both, "tv");
+    poll(&mut both, "tv", "another");
+    let _ = begin(&mut both, "web");
+    poll(&mut both, "web", "n");
+    poll(&mut both, "web", "another");
+    both.finish(25);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn jwt_answers_as_the_peer_does() {
     let mut both = Both::start().await;
@@ -222,6 +367,8 @@ async fn jwt_answers_as_the_peer_does() {
     configurations(&mut both, &signer.public);
     both.all(ROLES);
     logins(&mut both, &signer);
+    templates(&mut both, &signer);
+    es512(&mut both);
     config(&mut both, &json!({ "jwt_supported_algs": "ES256", "default_role": "app" }), &signer.public);
     login(&mut both, "app", &signer.sign(&changed(&json!({}))));
     both.finish(130);

@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::process::Command;
 
 /// Fields that Vault has and the peer does not.
-const VAULTS: [&str; 22] = [
+const VAULTS: [&str; 23] = [
     "challenge_excluded_ip_ranges",
     "challenge_permitted_ip_ranges",
     "disable_automated_rotation",
@@ -38,18 +38,9 @@ const VAULTS: [&str; 22] = [
     "serial_number_source",
     "skip_import_rotation",
     "skip_static_role_import_rotation",
+    "unsupported_critical_cert_extensions",
     "use_annotations_as_alias_metadata",
     "verify_connection",
-];
-
-/// Fields that the peer has and Vault does not; they are not offered.
-const PEERS: [&str; 6] = [
-    "callback_mode",
-    "oauth2_metadata",
-    "oidc_disable_confirmation",
-    "override_allowed_server_names",
-    "status",
-    "token_policies_template_claims",
 ];
 
 const DOCUMENT: &str = include_str!("../../../docs/compatibility.md");
@@ -124,13 +115,6 @@ fn simplify(value: &mut Value, chance: &[&str], ignored: &[&str]) {
     }
 }
 
-/// Takes out of the peer's `data` what only it has.
-fn without_peers(theirs: &mut Answer, ours: &Answer) {
-    let Some(Value::Object(data)) = theirs.body.get_mut("data") else { return };
-    let Some(Value::Object(known)) = ours.body.get("data") else { return };
-    data.retain(|name, _| known.contains_key(name) || !PEERS.contains(&name.as_str()));
-}
-
 impl Both {
     pub async fn start() -> Self {
         let (peer, lessor) = (Peer::start(), Lessor::dev().await);
@@ -161,19 +145,38 @@ impl Both {
     }
 
     /// Asks both and keeps a part of their answers under a name, for requests to come.
-    pub fn keep(&mut self, name: &str, (method, path, body): (&str, &str, &str), pointer: &str) {
+    pub fn keep(&mut self, name: &str, request: (&str, &str, &str), pointer: &str) {
+        self.keep_parts(request, &[(name, pointer)]);
+    }
+
+    /// The same with several parts of one answer of each; what they are at both is given back.
+    pub fn keep_parts(
+        &mut self,
+        (method, path, body): (&str, &str, &str),
+        parts: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
         let (path, body) = (self.filled(path), self.filled(body));
-        let part = |address: &str, path: &str, body: &str| {
-            let wraps = pointer.starts_with("/wrap_info/");
-            let header = if wraps { &["X-Vault-Wrap-TTL: 5m"][..] } else { &[] };
-            let (status, answer) = send_as(address, "root", header, method, path, body);
+        let wraps = parts.iter().any(|(_, pointer)| pointer.starts_with("/wrap_info/"));
+        let header = if wraps { &["X-Vault-Wrap-TTL: 5m"][..] } else { &[] };
+        let ask = |address: &str, path: &str, body: &str| send_as(address, "root", header, method, path, body);
+        let answers = (ask(&self.peer.address, &path.0, &body.0), ask(&self.lessor.address, &path.1, &body.1));
+        let part = |(status, answer): &(u16, Value), pointer: &str| {
             let part = answer.pointer(pointer).and_then(Value::as_str);
-            part.unwrap_or_else(|| panic!("{method} {path}: {status} {answer} has no {pointer}")).replace('\n', "\\n")
+            part.unwrap_or_else(|| panic!("{method} {status} {answer} has no {pointer}")).replace('\n', "\\n")
         };
-        let peer = part(&self.peer.address, &path.0, &body.0);
-        let lessor = part(&self.lessor.address, &path.1, &body.1);
-        self.hidden.push((peer.clone(), lessor.clone()));
-        self.kept.push((format!("${name}"), peer, lessor));
+        let mut found = Vec::new();
+        for (name, pointer) in parts {
+            let (peer, lessor) = (part(&answers.0, pointer), part(&answers.1, pointer));
+            self.hidden.push((peer.clone(), lessor.clone()));
+            self.kept.push((format!("${name}"), peer.clone(), lessor.clone()));
+            found.push((peer, lessor));
+        }
+        found
+    }
+
+    /// Forgets what requests call by this name.
+    pub fn forget(&mut self, name: &str) {
+        self.kept.retain(|(known, ..)| *known != format!("${name}"));
     }
 
     /// Keeps a text under a name, for requests to come.
@@ -207,10 +210,9 @@ impl Both {
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (p, _)| text.replace(p, "v-hidden-"));
         let our_words =
             |text: &str| self.hidden.iter().fold(text.to_owned(), |text, (_, l)| text.replace(l, "v-hidden-"));
-        let mut theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &peers_words);
+        let theirs = answer(&self.peer.address, (&tokens.0, &paths.0, &peer), &peers_words);
         let mut ours = answer(&self.lessor.address, (&tokens.1, &paths.1, &lessor), &our_words);
         without_vaults(&mut ours, &theirs);
-        without_peers(&mut theirs, &ours);
         (theirs, ours)
     }
 

@@ -2,7 +2,7 @@
 //! the provider for the outcome whenever whoever began the login asks here.
 use super::exchange::{self, Refusal, authenticated, unreachable};
 use super::poll::{pending, slow_down};
-use super::state::{Found, Pending};
+use super::state::{self, Found, Pending};
 use super::{failed, interval, oidc};
 use crate::Jwt;
 use crate::config::Config;
@@ -49,6 +49,8 @@ pub(super) async fn begin(
     if url.is_empty() {
         return Err(Error::invalid("no device auth endpoint url discovered: the provider has no device flow"));
     }
+    // Anybody may come here: the provider is not asked for more logins than may wait.
+    state::room(cx).await?;
     // The name is asked for here even of those who prove theirs (section 3.1).
     let scope = scopes(role);
     let ask = authenticated(discovery, config, url, &[("client_id", &config.client_id), ("scope", &scope)]);
@@ -86,8 +88,8 @@ pub(super) async fn poll(jwt: &Jwt, cx: &Context, role: &Role, mut found: Found)
     let ask = authenticated(discovery, &config, &discovery.token_endpoint, &pairs);
     let answer = provider.http.send(ask).await.map_err(unreachable)?;
     if answer.status == 200 {
-        // Nobody gets it twice, whatever comes of it.
-        found.take(cx).await?;
+        // The provider tells it once. Whoever asks meanwhile may have touched the record.
+        found.end(cx).await?;
         let tokens = exchange::tokens(&answer)?;
         let login = exchange::Login { cx, config: &config, discovery, role, nonce: None };
         let claims = login.claims(jwt, &provider.http, &tokens).await?;
@@ -100,7 +102,7 @@ pub(super) async fn poll(jwt: &Jwt, cx: &Context, role: &Role, mut found: Found)
         "" => Err(unreachable(format!("status {}", answer.status))),
         other => {
             let (other, description) = (other.to_owned(), refusal.error_description);
-            found.take(cx).await?;
+            found.end(cx).await?;
             Err(Error::invalid(format!("authorization failed: {other} {description}").trim_end()))
         }
     }

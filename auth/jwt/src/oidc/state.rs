@@ -111,19 +111,28 @@ impl Pending {
     /// # Errors
     /// 429 when too many wait already.
     pub(super) async fn begin(&self, cx: &Context) -> Result<String> {
-        let now = cx.now().as_second();
-        let waiting = cx.view.keys(FOLDER).await?;
-        let (old, young): (Vec<_>, Vec<_>) =
-            waiting.iter().partition(|key| ends(&key[FOLDER.len()..]).is_none_or(|ends| ends <= now));
-        if young.len() >= MOST_WAITING {
-            let message = "too many logins wait for a browser: try again in a few minutes".to_owned();
-            return Err(Error::Refused { status: 429, message });
-        }
-        let state = format!("{:010}{}", now + LIFETIME, random(32));
-        let changes = old.into_iter().fold(Changes::new(), |changes, key| changes.delete(key));
+        let over = room(cx).await?;
+        let state = format!("{:010}{}", cx.now().as_second() + LIFETIME, random(32));
+        let changes = over.into_iter().fold(Changes::new(), |changes, key| changes.delete(&key));
         cx.view.commit(changes.put(&format!("{FOLDER}{state}"), self)?).await?;
         Ok(state)
     }
+}
+
+/// Whether one more may wait; the keys of those whose time is over.
+///
+/// # Errors
+/// 429 when too many wait already.
+pub(super) async fn room(cx: &Context) -> Result<Vec<String>> {
+    let now = cx.now().as_second();
+    let waiting = cx.view.keys(FOLDER).await?;
+    let (over, waiting): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|key| ends(&key[FOLDER.len()..]).is_none_or(|ends| ends <= now));
+    if waiting.len() >= MOST_WAITING {
+        let message = "too many logins wait for a browser: try again in a few minutes".to_owned();
+        return Err(Error::Refused { status: 429, message });
+    }
+    Ok(over)
 }
 
 /// A login that waits.
@@ -148,6 +157,10 @@ impl Found {
         }
         let found = cx.view.get_versioned(&self.key).await?;
         Ok(found.map(|(pending, version)| Self { pending, key: self.key, version }))
+    }
+    /// Ends the waiting, whatever others have written meanwhile.
+    pub(super) async fn end(self, cx: &Context) -> Result<()> {
+        cx.view.delete(&self.key).await
     }
     /// Ends the waiting: of several who ask at the same time one gets it.
     pub(super) async fn take(self, cx: &Context) -> Result<Pending> {

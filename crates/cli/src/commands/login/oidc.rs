@@ -13,6 +13,7 @@ use rand::distr::Alphanumeric;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use url::Url;
 
 use super::methods::Login;
 use crate::context::Ctx;
@@ -22,6 +23,14 @@ use crate::failure::Failure;
 const LIMIT: Duration = Duration::from_secs(600);
 /// Pause between two questions to a server that answers by itself, unless it names another.
 const POLL: u64 = 5;
+
+/// Where the browser comes back to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Client,
+    Direct,
+    Device,
+}
 
 /// One visit of the browser: what the provider sent, and where the page to show goes.
 struct Visit {
@@ -39,16 +48,26 @@ fn failed(why: impl std::fmt::Display) -> Failure {
 
 async fn run(ctx: &mut Ctx, mount: String, data: Map<String, Value>) -> Result<Value, Failure> {
     let text = |key: &str, default: &str| data.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
+    let mode = match text("callbackmode", "client").as_str() {
+        "client" => Mode::Client,
+        "direct" => Mode::Direct,
+        "device" => Mode::Device,
+        other => return Err(failed(format!("callbackmode {other:?} is none of client, direct and device"))),
+    };
     let port = text("port", "8250");
-    let address = format!("{}:{port}", text("listenaddress", "localhost"));
-    let redirect = format!(
-        "{}://{}:{}/oidc/callback",
-        text("callbackmethod", "http"),
-        text("callbackhost", "localhost"),
-        text("callbackport", &port)
-    );
-    let listener =
-        TcpListener::bind(&address).await.map_err(|error| failed(format!("cannot listen at {address}: {error}")))?;
+    let listener = match mode {
+        Mode::Client => Some(listen(&format!("{}:{port}", text("listenaddress", "localhost"))).await?),
+        Mode::Direct | Mode::Device => None,
+    };
+    let redirect = match mode {
+        Mode::Direct => direct_redirect(ctx, &mount, &data)?,
+        Mode::Client | Mode::Device => format!(
+            "{}://{}:{}/oidc/callback",
+            text("callbackmethod", "http"),
+            text("callbackhost", "localhost"),
+            text("callbackport", &port)
+        ),
+    };
     let nonce: String = rand::rng().sample_iter(Alphanumeric).take(20).map(char::from).collect();
     let role = text("role", "");
     let body = json!({ "role": role, "redirect_uri": redirect, "client_nonce": nonce });
@@ -59,19 +78,47 @@ async fn run(ctx: &mut Ctx, mount: String, data: Map<String, Value>) -> Result<V
             .hint("the role's allowed_redirect_uris must name that address"));
     };
     send_the_person_to(ctx, url, text("skip_browser", "false") == "true");
+    if let Some(code) = answer["data"]["user_code"].as_str().filter(|code| !code.is_empty()) {
+        ctx.warn(&format!("When prompted, enter code {code}\n"));
+    }
     let work = async {
-        match answer["data"]["state"].as_str().filter(|_| answer["data"]["poll_interval"].is_number()) {
-            Some(state) => {
-                let pause = answer["data"]["poll_interval"].as_u64().unwrap_or(POLL);
-                poll(ctx, &mount, state, &nonce, Duration::from_secs(pause.max(1))).await
-            }
-            None => {
+        match (answer["data"]["state"].as_str(), listener) {
+            // The role's mode counts, whatever was said here.
+            (Some(state), _) => poll(ctx, &mount, state, &nonce, pause(&answer["data"]["poll_interval"])).await,
+            (None, Some(listener)) => {
                 let abort = text("abort_on_error", "false") == "true";
                 wait_for_the_browser(ctx, listener, &mount, &nonce, abort).await
+            }
+            (None, None) => {
+                Err(failed(format!("the role's callback_mode is client, not {}", text("callbackmode", ""))))
             }
         }
     };
     tokio::time::timeout(LIMIT, work).await.unwrap_or_else(|_| Err(failed("nobody completed the login in time")))
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| failed(format!("cannot listen at {address}: {error}")))
+}
+
+/// The server's own callback, as it is reached from here or as the pairs say.
+fn direct_redirect(ctx: &Ctx, mount: &str, data: &Map<String, Value>) -> Result<String, Failure> {
+    let config = ctx.config();
+    let server = Url::parse(&config.address).map_err(|error| failed(format!("{}: {error}", config.address)))?;
+    let given = |key: &str| data.get(key).and_then(Value::as_str).map(str::to_owned);
+    let method = given("callbackmethod").unwrap_or_else(|| server.scheme().to_owned());
+    let host = given("callbackhost").unwrap_or_else(|| server.host_str().unwrap_or_default().to_owned());
+    let port = given("callbackport").or_else(|| server.port().map(|port| port.to_string()));
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let namespace = config.namespace.as_deref().map(|name| name.trim_matches('/')).filter(|name| !name.is_empty());
+    let namespace = namespace.map(|name| format!("{name}/")).unwrap_or_default();
+    Ok(format!("{method}://{host}{port}/v1/{namespace}auth/{mount}/oidc/callback"))
+}
+
+/// Seconds, as a text or a number.
+fn pause(interval: &Value) -> Duration {
+    let seconds = interval.as_str().and_then(|text| text.parse().ok()).or_else(|| interval.as_u64());
+    Duration::from_secs(seconds.unwrap_or(POLL).max(1))
 }
 
 fn send_the_person_to(ctx: &mut Ctx, url: &str, print_only: bool) {
