@@ -30,9 +30,9 @@ fn user_filter(config: &Config, name: &str) -> Result<String> {
     if config.upndomain.is_empty() {
         return by(&config.userattr, &name);
     }
-    let principal = by("userPrincipalName", &format!("{name}@{}", ldap_escape(config.upndomain.as_str())))?;
+    let principal = by(PRINCIPAL, &format!("{name}@{}", ldap_escape(config.upndomain.as_str())))?;
     match config.enable_samaccountname_login {
-        true => Ok(format!("(|{principal}{})", by("sAMAccountName", &name)?)),
+        true => Ok(format!("(|{principal}{})", by(ACCOUNT, &name)?)),
         false => Ok(principal),
     }
 }
@@ -43,19 +43,37 @@ fn is_padded(name: &str) -> bool {
     name.trim() != name || name.contains("  ") || name.chars().any(char::is_control)
 }
 
-/// Whether the entry has the very name, but for the case of letters; other filters find people by what is not read.
+const PRINCIPAL: &str = "userPrincipalName";
+const ACCOUNT: &str = "sAMAccountName";
+
+fn values<'a>(entry: &'a SearchEntry, attribute: &str) -> &'a [String] {
+    let same = |(known, _): &(&String, &Vec<String>)| known.eq_ignore_ascii_case(attribute);
+    entry.attrs.iter().find(same).map_or(&[], |(_, values)| values)
+}
+
+/// Whether the entry has the very name, but for the case of letters: directories fold more than that, and each other
+/// spelling would have failed logins of its own to lose. Other filters find people by what is not read.
 fn is_named(config: &Config, name: &str, entry: &SearchEntry) -> bool {
-    if !config.upndomain.is_empty() || (!config.userfilter.is_empty() && config.userfilter != USER_FILTER) {
+    if !config.userfilter.is_empty() && config.userfilter != USER_FILTER {
         return true;
     }
-    let name = name.to_lowercase();
-    let same = |(known, _): &(&String, &Vec<String>)| known.eq_ignore_ascii_case(&config.userattr);
-    entry.attrs.iter().filter(same).any(|(_, values)| values.iter().any(|value| value.to_lowercase() == name))
+    let has = |attribute: &str, name: &str| {
+        let name = name.to_lowercase();
+        values(entry, attribute).iter().any(|value| value.to_lowercase() == name)
+    };
+    match config.upndomain.as_str() {
+        "" => has(&config.userattr, name),
+        domain => {
+            has(PRINCIPAL, &format!("{name}@{domain}")) || (config.enable_samaccountname_login && has(ACCOUNT, name))
+        }
+    }
 }
 
 /// The entry of exactly one person.
 async fn find(directory: &mut Directory<'_>, config: &Config, name: &str) -> Result<Option<SearchEntry>> {
-    let mut found = directory.search(&config.userdn, &user_filter(config, name)?, &[&config.userattr]).await?;
+    let wanted = [config.userattr.as_str(), PRINCIPAL, ACCOUNT];
+    let wanted = if config.upndomain.is_empty() { &wanted[..1] } else { &wanted };
+    let mut found = directory.search(&config.userdn, &user_filter(config, name)?, wanted).await?;
     if found.len() > 1 {
         return Err(Error::refused("ldap operation failed: the user is not unique in the directory"));
     }
@@ -72,11 +90,10 @@ fn bind_name(config: &Config, name: &str) -> String {
 
 /// Names of the groups an entry stands for: the attribute's values, by their common name where they are names themselves.
 fn group_names(entry: &SearchEntry, attribute: &str) -> Vec<String> {
-    let same = |(name, _): &(&String, &Vec<String>)| name.eq_ignore_ascii_case(attribute);
-    let Some((_, values)) = entry.attrs.iter().find(same) else {
-        return common_name(&entry.dn).into_iter().collect();
-    };
-    values.iter().map(|value| common_name(value).unwrap_or_else(|| value.clone())).collect()
+    match values(entry, attribute) {
+        [] => common_name(&entry.dn).into_iter().collect(),
+        values => values.iter().map(|value| common_name(value).unwrap_or_else(|| value.clone())).collect(),
+    }
 }
 
 async fn groups(directory: &mut Directory<'_>, config: &Config, name: &str, dn: &str) -> Result<Vec<String>> {
@@ -116,11 +133,19 @@ async fn prove(
     }
     let dn = bind_name(config, name);
     bind_as(directory, &dn, password.ok_or_else(wrong)?).await?;
-    if config.upndomain.is_empty() {
-        Ok(Some(SearchEntry { dn, attrs: [].into(), bin_attrs: [].into() }))
-    } else {
-        Ok(None)
+    if !config.upndomain.is_empty() {
+        return Ok(None);
     }
+    // Not everybody may read themselves.
+    let own = match directory.read(&dn, &[&config.userattr]).await {
+        Err(error) if error.target_is_down() => return Err(error),
+        read => read.ok().flatten(),
+    };
+    let own = own.filter(|own| !values(own, &config.userattr).is_empty());
+    if own.is_some_and(|own| !is_named(config, name, &own)) {
+        return Err(wrong());
+    }
+    Ok(Some(SearchEntry { dn, attrs: [].into(), bin_attrs: [].into() }))
 }
 
 /// Looks somebody up, with the password they sent; or again later without, where an account searches for them.
@@ -142,8 +167,7 @@ pub(crate) async fn look_up(cx: &Context, config: &Config, name: &str, password:
             Some(entry) => entry,
             None => find(directory, config, name).await?.ok_or_else(wrong)?,
         };
-        let same = |(known, _): &(&String, &Vec<String>)| known.eq_ignore_ascii_case(&config.userattr);
-        let named = entry.attrs.iter().find(same).and_then(|(_, values)| values.first());
+        let named = values(&entry, &config.userattr).first();
         let alias = named.filter(|_| !config.username_as_alias).cloned().unwrap_or_else(|| name.to_owned());
         Ok(Person { alias, groups: groups(directory, config, name, &entry.dn).await? })
     })

@@ -60,7 +60,7 @@ async fn names_with_and_without_the_domain(samba: &Samba) {
     // Without an account that searches, people read their own groups.
     method.write("config", json!({ "binddn": "", "bindpass": "" })).await;
     assert!(has(&groups(&method, "svc", PASSWORD).await, "Devs"));
-    for name in ["*", "svc)(cn=*", "s*", "svc@test.local)(|(cn=*"] {
+    for name in ["ｓvc", "*", "svc)(cn=*", "s*", "svc@test.local)(|(cn=*"] {
         let error = log_in(&method, name, PASSWORD).await.err().unwrap();
         assert!(matches!(error, Error::BadCredentials(_)), "{name}: {error}");
     }

@@ -60,7 +60,10 @@ async fn run(ctx: &mut Ctx, mount: String, data: Map<String, Value>) -> Result<V
         Mode::Direct | Mode::Device => None,
     };
     let redirect = match mode {
-        Mode::Direct => direct_redirect(ctx, &mount, &data)?,
+        Mode::Direct => {
+            let config = ctx.config();
+            direct_redirect((&config.address, config.namespace.as_deref()), &mount, &data)?
+        }
         Mode::Client | Mode::Device => format!(
             "{}://{}:{}/oidc/callback",
             text("callbackmethod", "http"),
@@ -102,15 +105,18 @@ async fn listen(address: &str) -> Result<TcpListener, Failure> {
 }
 
 /// The server's own callback, as it is reached from here or as the pairs say.
-fn direct_redirect(ctx: &Ctx, mount: &str, data: &Map<String, Value>) -> Result<String, Failure> {
-    let config = ctx.config();
-    let server = Url::parse(&config.address).map_err(|error| failed(format!("{}: {error}", config.address)))?;
+fn direct_redirect(
+    (address, namespace): (&str, Option<&str>),
+    mount: &str,
+    data: &Map<String, Value>,
+) -> Result<String, Failure> {
+    let server = Url::parse(address).map_err(|error| failed(format!("{address}: {error}")))?;
     let given = |key: &str| data.get(key).and_then(Value::as_str).map(str::to_owned);
     let method = given("callbackmethod").unwrap_or_else(|| server.scheme().to_owned());
     let host = given("callbackhost").unwrap_or_else(|| server.host_str().unwrap_or_default().to_owned());
     let port = given("callbackport").or_else(|| server.port().map(|port| port.to_string()));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let namespace = config.namespace.as_deref().map(|name| name.trim_matches('/')).filter(|name| !name.is_empty());
+    let namespace = namespace.map(|name| name.trim_matches('/')).filter(|name| !name.is_empty());
     let namespace = namespace.map(|name| format!("{name}/")).unwrap_or_default();
     Ok(format!("{method}://{host}{port}/v1/{namespace}auth/{mount}/oidc/callback"))
 }
@@ -210,6 +216,33 @@ async fn poll(ctx: &mut Ctx, mount: &str, state: &str, nonce: &str, mut pause: D
             Err(Error::Api(api)) if api.mentions("slow_down") => pause *= 2,
             Err(Error::Api(api)) if api.mentions("authorization_pending") => {}
             Err(error) => return Err(ctx.failure("Error authenticating", &error).await),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_callback_is_where_the_server_is_or_where_the_pairs_say() {
+        let redirect = |address: &str, namespace: Option<&str>, data: Value| {
+            let Value::Object(data) = data else { panic!("an object") };
+            direct_redirect((address, namespace), "team/oidc", &data).unwrap_or_default()
+        };
+        let own = "https://vault.example:8200/v1/auth/team/oidc/oidc/callback";
+        assert_eq!(redirect("https://vault.example:8200", None, json!({})), own);
+        let below = "https://vault.example/v1/a/b/auth/team/oidc/oidc/callback";
+        assert_eq!(redirect("https://vault.example/", Some("/a/b/"), json!({})), below);
+        let pairs = json!({ "callbackhost": "front", "callbackmethod": "http", "callbackport": "80" });
+        assert_eq!(redirect("https://[::1]:8200", None, pairs), "http://front:80/v1/auth/team/oidc/oidc/callback");
+        assert_eq!(redirect("nonsense", None, json!({})), "");
+    }
+
+    #[test]
+    fn the_pause_between_two_questions_is_a_text_or_a_number_and_never_none() {
+        for (told, seconds) in [(json!("7"), 7), (json!(3), 3), (json!("x"), 5), (json!(null), 5), (json!("0"), 1)] {
+            assert_eq!(pause(&told), Duration::from_secs(seconds), "{told}");
         }
     }
 }
