@@ -78,7 +78,8 @@ pub(crate) struct RoleParams {
     poll_interval: Option<i64>,
     /// Lets people in by a direct callback without asking them whether it was them.
     oidc_disable_confirmation: bool,
-    /// Tokens of the provider that become metadata: access_token, id_token, refresh_token.
+    /// Tokens of the provider that become metadata, which token lookups and the audit log show in clear: access_token,
+    /// id_token, refresh_token.
     oauth2_metadata: Option<CommaList>,
     /// Reads token_policies as templates over the claims.
     token_policies_template_claims: Option<bool>,
