@@ -9,6 +9,7 @@ const PROGRAM: &str = include_str!("openid.mjs");
 /// A running provider, stopped when dropped.
 pub struct OpenId {
     child: Child,
+    _program: tempfile::NamedTempFile,
     pub issuer: String,
 }
 
@@ -29,17 +30,17 @@ impl OpenId {
     pub fn start(redirect: &str) -> Self {
         let port = free_port();
         let home = cache("oidc-provider-9");
-        // Several test programs write it, and read it, at a time.
-        let program = home.join(format!("openid-{}.mjs", std::process::id()));
-        std::fs::write(&program, PROGRAM).unwrap();
+        // Beside the package that it imports.
+        let program = tempfile::Builder::new().suffix(".mjs").tempfile_in(home).unwrap();
+        std::fs::write(program.path(), PROGRAM).unwrap();
         let child = Command::new("node")
-            .arg(&program)
+            .arg(program.path())
             .args([&port.to_string(), redirect])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let provider = Self { child, issuer: format!("http://127.0.0.1:{port}") };
+        let provider = Self { child, _program: program, issuer: format!("http://127.0.0.1:{port}") };
         let end = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "the provider does not answer");
