@@ -5,6 +5,7 @@
 mod config;
 mod identity;
 mod login;
+mod metadata;
 mod principal;
 mod request;
 mod roles;
@@ -27,7 +28,7 @@ fn paths() -> PathTable {
         .path("config/client", "Says where STS is asked.", |path| {
             path.read(config::read).write(config::write).delete(config::delete)
         })
-        .path("config/identity", "Says what names an identity alias.", |path| {
+        .path("config/identity", "Says what names an identity alias, and what is said of whoever logged in.", |path| {
             path.read(identity::read).write(identity::write)
         })
         .path("roles", "Lists the roles.", |path| path.list(roles::list))

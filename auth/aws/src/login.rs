@@ -1,7 +1,7 @@
 //! The login itself, and what a renewal asks again.
 use crate::Aws;
 use crate::config::Config;
-use crate::identity::AliasName;
+use crate::identity::{IamAlias, Identity};
 use crate::principal::Principal;
 use crate::request::Signed;
 use crate::roles::{Role, key};
@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use lessor_engine::{Alias, Any, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Params)]
@@ -43,7 +42,7 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
     let (url, body) = (&sent.iam_request_url, &sent.iam_request_body);
     let signed = Signed::parse(&config, &sent.iam_http_request_method, url, body, &sent.iam_request_headers.0)?;
     let caller = sts::ask(&config, signed).await?;
-    let principal = Principal::parse(&caller.arn);
+    let principal = Principal::caller(&caller.arn);
     let principal =
         principal.ok_or_else(|| Error::invalid(format!("{:?} is neither a user nor a role", caller.arn)))?;
     let name = if sent.role.is_empty() { principal.name.to_lowercase() } else { sent.role.to_lowercase() };
@@ -52,34 +51,33 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
     if !role.token.settings.admits(cx.connection.address) {
         return Err(Error::Forbidden("permission denied".to_owned()));
     }
-    if !role.admits(&caller.account, &principal.canonical) {
+    let canonical = principal.canonical();
+    // That of a user has its path, that of a session has not.
+    let named = if principal.session.is_some() { canonical.clone() } else { caller.arn.clone() };
+    if !role.admits(&caller.account, &named) {
         let text = format!("IAM Principal {:?} does not belong to the role {name:?}", caller.arn);
         return Err(Error::invalid(text));
     }
     let unique_id = caller.user_id.split(':').next().unwrap_or_default().to_owned();
-    let alias = match AliasName::load(&cx).await? {
-        AliasName::RoleId => role.id.clone(),
-        AliasName::UniqueId => unique_id.clone(),
-        AliasName::CanonicalArn => principal.canonical.clone(),
-        AliasName::FullArn => caller.arn.clone(),
+    let identity = Identity::load(&cx).await?;
+    let alias = match identity.iam_alias {
+        IamAlias::RoleId => role.id.clone(),
+        IamAlias::UniqueId => unique_id.clone(),
+        IamAlias::CanonicalArn => canonical.clone(),
+        IamAlias::FullArn => caller.arn.clone(),
     };
-    let metadata: BTreeMap<String, String> = [
-        ("account_id", caller.account.clone()),
-        ("auth_type", "iam".to_owned()),
-        ("canonical_arn", principal.canonical.clone()),
-        ("client_arn", caller.arn),
-        ("client_user_id", unique_id),
-        ("inferred_aws_region", String::new()),
-        ("inferred_entity_id", String::new()),
-        ("inferred_entity_type", String::new()),
-        ("role_id", role.id.clone()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let origin = Origin { role: name.clone(), role_id: role.id, account: caller.account, arn: principal.canonical };
+    let (mut metadata, of_alias) = identity.iam_metadata.of([
+        ("account_id", &caller.account),
+        ("auth_type", "iam"),
+        ("canonical_arn", &canonical),
+        ("client_arn", &caller.arn),
+        ("client_user_id", &unique_id),
+    ]);
+    metadata.insert("role_id".to_owned(), role.id.clone());
+    let origin = Origin { role: name.clone(), role_id: role.id, account: caller.account, arn: named };
     Ok(Reply::login(Login {
         display_name: principal.name,
-        alias: Some(Alias { name: alias, metadata: metadata.clone() }),
+        alias: Some(Alias { name: alias, metadata: of_alias }),
         groups: Vec::new(),
         metadata,
         token: role.token.settings,
