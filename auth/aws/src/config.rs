@@ -1,95 +1,109 @@
-//! `config/client`: the STS endpoint, and what signed requests have to say.
-use crate::Aws;
-use lessor_engine::{CommaList, Context, Error, Params, Reply, Result};
+//! What is kept under `config/client`: where AWS is asked and as whom, and what signed requests have to say.
+use crate::partition;
+use lessor_engine::timing::Timing;
+use lessor_engine::{Context, Error, Result, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::sync::Arc;
 use url::Url;
 
-/// What is stored under `config/client`.
-#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) const KEY: &str = "config/client";
+
+/// The record.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
+    /// Empty for what the server's surroundings offer.
+    pub(crate) access_key: String,
+    #[serde(with = "lessor_engine::secret::at_rest")]
+    pub(crate) secret_key: Secret,
+    /// Of EC2.
+    pub(crate) endpoint: String,
+    pub(crate) iam_endpoint: String,
     pub(crate) sts_endpoint: String,
     pub(crate) sts_region: String,
     pub(crate) use_sts_region_from_client: bool,
     pub(crate) server_id: String,
     pub(crate) allowed_headers: Vec<String>,
+    /// Below 0 leaves it to the SDK.
+    pub(crate) max_retries: i64,
+    /// A role that trusts this server's identity tokens.
+    pub(crate) role_arn: String,
+    /// Empty where there is no workload identity federation.
+    pub(crate) identity_token_audience: String,
+    /// Seconds.
+    pub(crate) identity_token_ttl: u64,
+    pub(crate) timing: Timing,
+    pub(crate) disable_automated_rotation: bool,
+    pub(crate) rotation_policy: String,
+    pub(crate) written: Timestamp,
+    pub(crate) last_rotation: Option<Timestamp>,
 }
 
-#[derive(Params)]
-pub(crate) struct ConfigParams {
-    /// Address of STS; empty for AWS's own.
-    sts_endpoint: Option<String>,
-    /// Region of STS.
-    sts_region: Option<String>,
-    /// Asks the STS of the region that the request was signed for.
-    use_sts_region_from_client: Option<bool>,
-    /// What the header X-Vault-AWS-IAM-Server-ID has to say, so that requests signed for another server are refused.
-    iam_server_id_header_value: Option<String>,
-    /// Headers that signed requests may have beside AWS's own.
-    allowed_sts_header_values: Option<CommaList>,
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            access_key: String::new(),
+            secret_key: Secret::default(),
+            endpoint: String::new(),
+            iam_endpoint: String::new(),
+            sts_endpoint: String::new(),
+            sts_region: String::new(),
+            use_sts_region_from_client: false,
+            server_id: String::new(),
+            allowed_headers: Vec::new(),
+            max_retries: -1,
+            role_arn: String::new(),
+            identity_token_audience: String::new(),
+            identity_token_ttl: 3600,
+            timing: Timing::default(),
+            disable_automated_rotation: false,
+            rotation_policy: String::new(),
+            written: Timestamp::UNIX_EPOCH,
+            last_rotation: None,
+        }
+    }
 }
-
-const KEY: &str = "config/client";
 
 impl Config {
-    /// The configuration, or AWS's own endpoint.
+    /// The configuration, or AWS's own endpoints and the surroundings' key.
     pub(crate) async fn load(cx: &Context) -> Result<Self> {
         Ok(cx.view.get(KEY).await?.unwrap_or_default())
     }
     /// Where a request that was signed for `region` is asked.
-    pub(crate) fn endpoint(&self, region: &str) -> String {
+    pub(crate) fn sts_address(&self, region: &str) -> String {
         let region = if self.use_sts_region_from_client { region } else { self.sts_region.as_str() };
         match (self.sts_endpoint.trim_end_matches('/'), region) {
             ("", "") => "https://sts.amazonaws.com".to_owned(),
-            ("", region) => format!("https://sts.{region}.amazonaws.com"),
+            ("", region) => format!("https://sts.{region}.{}", partition::suffix(region)),
             (endpoint, _) => endpoint.to_owned(),
         }
     }
-    fn check(&self) -> Result<()> {
-        let region = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !region(&self.sts_region) {
+    /// Whether the parts make sense together.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.access_key.is_empty() != self.secret_key.is_empty() {
+            return Err(Error::invalid("access_key and secret_key are given together, or neither of them"));
+        }
+        if !self.identity_token_audience.is_empty() && !self.access_key.is_empty() {
+            return Err(Error::invalid("only one of 'access_key' or 'identity_token_audience' can be set"));
+        }
+        if !self.identity_token_audience.is_empty() && self.role_arn.is_empty() {
+            return Err(Error::invalid("role_arn must be set when identity_token_audience is set"));
+        }
+        if !partition::is_region(&self.sts_region) && !self.sts_region.is_empty() {
             return Err(Error::invalid("sts_region is no region: use one like eu-central-1"));
         }
         let known = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/";
-        if !self.sts_endpoint.is_empty() && !Url::parse(&self.sts_endpoint).is_ok_and(known) {
-            return Err(Error::invalid(
-                "sts_endpoint is no address: use one like https://sts.eu-central-1.amazonaws.com",
-            ));
+        for (field, service, address) in [
+            ("endpoint", "ec2", &self.endpoint),
+            ("iam_endpoint", "iam", &self.iam_endpoint),
+            ("sts_endpoint", "sts", &self.sts_endpoint),
+        ] {
+            if !address.is_empty() && !Url::parse(address).is_ok_and(known) {
+                let example = format!("https://{service}.eu-central-1.amazonaws.com");
+                return Err(Error::invalid(format!("{field} is no address: use one like {example}")));
+            }
         }
         Ok(())
     }
-}
-
-pub(crate) async fn write(_: Arc<Aws>, cx: Context, sent: ConfigParams) -> Result<Reply> {
-    let old = Config::load(&cx).await?;
-    let config = Config {
-        sts_endpoint: sent.sts_endpoint.unwrap_or(old.sts_endpoint),
-        sts_region: sent.sts_region.unwrap_or(old.sts_region),
-        use_sts_region_from_client: sent.use_sts_region_from_client.unwrap_or(old.use_sts_region_from_client),
-        server_id: sent.iam_server_id_header_value.unwrap_or(old.server_id),
-        allowed_headers: sent.allowed_sts_header_values.map_or(old.allowed_headers, |list| list.0),
-    };
-    config.check()?;
-    cx.view.put(KEY, &config).await?;
-    Ok(Reply::empty())
-}
-
-pub(crate) async fn read(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
-    let Some(config) = cx.view.get::<Config>(KEY).await? else { return Ok(Reply::missing()) };
-    Ok(Reply::data(json!({
-        "sts_endpoint": config.sts_endpoint,
-        "sts_region": config.sts_region,
-        "use_sts_region_from_client": config.use_sts_region_from_client,
-        "iam_server_id_header_value": config.server_id,
-        "allowed_sts_header_values": config.allowed_headers,
-    })))
-}
-
-pub(crate) async fn delete(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
-    cx.view.delete(KEY).await?;
-    Ok(Reply::empty())
 }
 
 #[cfg(test)]
@@ -104,10 +118,10 @@ mod tests {
             use_sts_region_from_client: client,
             ..Config::default()
         };
-        assert_eq!(config("", "", false).endpoint("us-west-2"), "https://sts.amazonaws.com");
-        assert_eq!(config("", "eu-west-1", false).endpoint("us-west-2"), "https://sts.eu-west-1.amazonaws.com");
-        assert_eq!(config("", "", true).endpoint("us-west-2"), "https://sts.us-west-2.amazonaws.com");
-        assert_eq!(config("http://a/", "", true).endpoint("us-west-2"), "http://a");
+        assert_eq!(config("", "", false).sts_address("us-west-2"), "https://sts.amazonaws.com");
+        assert_eq!(config("", "eu-west-1", false).sts_address("us-west-2"), "https://sts.eu-west-1.amazonaws.com");
+        assert_eq!(config("", "", true).sts_address("cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn");
+        assert_eq!(config("http://a/", "", true).sts_address("us-west-2"), "http://a");
         assert!(config("file:///x", "", false).check().is_err() && config("", "a/b", false).check().is_err());
     }
 }

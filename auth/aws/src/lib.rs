@@ -1,13 +1,21 @@
 //! Logins of whoever holds keys of an AWS account: they sign the question "who am I?" (`sts:GetCallerIdentity`), Lessor
 //! asks it at the STS endpoint that an operator configured, and believes the answer.
 //!
-//! Read `request.rs` (which signed questions are asked), `sts.rs` (what comes back), `principal.rs`, then `login.rs`.
+//! Read `request.rs` (which signed questions are asked), `sts.rs` (what comes back), `principal.rs`, `admission.rs`, then
+//! `login.rs`. `cloud.rs` is what Lessor asks AWS itself.
+mod admission;
+mod bounds;
+mod client;
+mod cloud;
 mod config;
 mod identity;
 mod login;
 mod metadata;
+mod partition;
 mod principal;
+mod renewal;
 mod request;
+mod role;
 mod roles;
 mod sts;
 
@@ -16,17 +24,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One mount.
-pub(crate) struct Aws;
+#[derive(Default)]
+pub(crate) struct Aws {
+    cloud: cloud::Cloud,
+    full_arns: admission::FullArns,
+}
 
 fn role(fields: &Fields) -> Option<String> {
     fields.get("role").and_then(|name| name.as_str()).map(str::to_lowercase)
 }
 
-fn paths() -> PathTable {
-    Paths::new(Arc::new(Aws))
+fn paths(aws: &Arc<Aws>) -> PathTable {
+    Paths::new(Arc::clone(aws))
         .path("login", "Logs in with a signed request.", |path| path.write(login::login).open().login_role(role))
-        .path("config/client", "Says where STS is asked.", |path| {
-            path.read(config::read).write(config::write).delete(config::delete)
+        .path("config/client", "Says where AWS is asked and as whom.", |path| {
+            path.read(client::read).write(client::write).delete(client::delete).exists(client::exists)
         })
         .path("config/identity", "Says what names an identity alias, and what is said of whoever logged in.", |path| {
             path.read(identity::read).write(identity::write)
@@ -50,6 +62,7 @@ impl Factory for AwsFactory {
         "Logins with requests that were signed with keys of an AWS account"
     }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
-        Ok(Backend::new(paths()).auth(Arc::new(login::Renewal)))
+        let aws = Arc::new(Aws::default());
+        Ok(Backend::new(paths(&aws)).auth(aws))
     }
 }

@@ -1,15 +1,15 @@
-//! The login itself, and what a renewal asks again.
+//! Logins with a signed request.
 use crate::Aws;
+use crate::admission::Who;
 use crate::config::Config;
 use crate::identity::{IamAlias, Identity};
 use crate::principal::Principal;
 use crate::request::Signed;
-use crate::roles::{Role, key};
+use crate::role::{AuthType, Role};
 use crate::sts;
-use async_trait::async_trait;
-use lessor_engine::{Alias, Any, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result, Secret};
+use lessor_engine::{Alias, Any, Context, Error, Login, Params, Renewed, Reply, Result, Secret};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 #[derive(Params)]
@@ -30,14 +30,14 @@ pub(crate) struct LoginParams {
 
 /// [`Login::renewal`].
 #[derive(Serialize, Deserialize)]
-struct Origin {
+pub(crate) struct Origin {
     role: String,
     role_id: String,
-    account: String,
-    arn: String,
+    #[serde(flatten)]
+    who: Who,
 }
 
-pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result<Reply> {
+pub(crate) async fn login(aws: Arc<Aws>, cx: Context, sent: LoginParams) -> Result<Reply> {
     let config = Config::load(&cx).await?;
     let (url, body) = (&sent.iam_request_url, &sent.iam_request_body);
     let signed = Signed::parse(&config, &sent.iam_http_request_method, url, body, &sent.iam_request_headers.0)?;
@@ -46,35 +46,33 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
     let principal =
         principal.ok_or_else(|| Error::invalid(format!("{:?} is neither a user nor a role", caller.arn)))?;
     let name = if sent.role.is_empty() { principal.name.to_lowercase() } else { sent.role.to_lowercase() };
-    let role: Option<Role> = cx.view.get(&key(&name)).await?;
-    let role = role.ok_or_else(|| Error::invalid(format!("entry for role {name} not found")))?;
-    if !role.token.settings.admits(cx.connection.address) {
-        return Err(Error::Forbidden("permission denied".to_owned()));
-    }
+    let role = Role::of_login(&cx, &name, AuthType::Iam).await?;
     let canonical = principal.canonical();
-    // That of a user has its path, that of a session has not.
-    let named = if principal.session.is_some() { canonical.clone() } else { caller.arn.clone() };
-    if !role.admits(&caller.account, &named) {
+    let who = Who {
+        account: caller.account,
+        arn: if principal.session.is_some() { canonical.clone() } else { caller.arn.clone() },
+        unique_id: caller.user_id.split(':').next().unwrap_or_default().to_owned(),
+    };
+    if !aws.admits(&cx, &role, &who).await? {
         let text = format!("IAM Principal {:?} does not belong to the role {name:?}", caller.arn);
         return Err(Error::invalid(text));
     }
-    let unique_id = caller.user_id.split(':').next().unwrap_or_default().to_owned();
     let identity = Identity::load(&cx).await?;
     let alias = match identity.iam_alias {
         IamAlias::RoleId => role.id.clone(),
-        IamAlias::UniqueId => unique_id.clone(),
+        IamAlias::UniqueId => who.unique_id.clone(),
         IamAlias::CanonicalArn => canonical.clone(),
         IamAlias::FullArn => caller.arn.clone(),
     };
     let (mut metadata, of_alias) = identity.iam_metadata.of([
-        ("account_id", &caller.account),
+        ("account_id", &who.account),
         ("auth_type", "iam"),
         ("canonical_arn", &canonical),
         ("client_arn", &caller.arn),
-        ("client_user_id", &unique_id),
+        ("client_user_id", &who.unique_id),
     ]);
     metadata.insert("role_id".to_owned(), role.id.clone());
-    let origin = Origin { role: name.clone(), role_id: role.id, account: caller.account, arn: named };
+    let origin = Origin { role: name.clone(), role_id: role.id, who };
     Ok(Reply::login(Login {
         display_name: principal.name,
         alias: Some(Alias { name: alias, metadata: of_alias }),
@@ -87,17 +85,13 @@ pub(crate) async fn login(_: Arc<Aws>, cx: Context, sent: LoginParams) -> Result
     }))
 }
 
-pub(crate) struct Renewal;
-
-#[async_trait]
-impl AuthMethod for Renewal {
-    async fn renew(&self, cx: &Context, renewal: &Value) -> Result<Renewed> {
-        let origin = Origin::deserialize(renewal)?;
-        let role: Option<Role> = cx.view.get(&key(&origin.role)).await?;
-        let gone = || Error::invalid(format!("role {} does not exist during renewal", origin.role));
-        let role = role.filter(|role| role.id == origin.role_id).ok_or_else(gone)?;
-        if !role.admits(&origin.account, &origin.arn) {
-            return Err(Error::invalid(format!("IAM Principal {:?} does not belong to the role any more", origin.arn)));
+impl Origin {
+    /// What a renewal asks again.
+    pub(crate) async fn renew(&self, aws: &Aws, cx: &Context) -> Result<Renewed> {
+        let role = Role::of_renewal(cx, &self.role, &self.role_id).await?;
+        if !aws.admits(cx, &role, &self.who).await? {
+            let arn = &self.who.arn;
+            return Err(Error::invalid(format!("IAM Principal {arn:?} does not belong to the role any more")));
         }
         Ok(Renewed { token: role.token.settings, same_policies: false, groups: None })
     }

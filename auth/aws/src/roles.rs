@@ -1,23 +1,14 @@
-//! `role/…`: which principals are let in, and how their tokens are.
+//! `role/…`.
 use crate::Aws;
+use crate::bounds::BoundParams;
+use crate::partition;
+use crate::role::{AuthType, EC2_INSTANCE, Role, key};
 use lessor_engine::{
-    Changes, CommaList, Context, Error, OldNames, Params, Reply, Result, Seconds, TokenParams, TokenRole, glob,
+    Changes, CommaList, Context, Error, OldNames, Params, Reply, Result, Seconds, Secret, TokenParams,
 };
 use rand::Rng;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
-
-/// What is stored under `role/<name>`.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Role {
-    /// Names the role for good: another role of the same name has another.
-    pub(crate) id: String,
-    principals: Vec<String>,
-    accounts: Vec<String>,
-    pub(crate) token: TokenRole,
-}
 
 #[derive(Params)]
 pub(crate) struct At {
@@ -29,16 +20,24 @@ pub(crate) struct At {
 pub(crate) struct RoleParams {
     /// Name of the role, in lower case.
     role: String,
-    /// iam; ec2 is not offered by this version.
+    /// How one logs in: iam (the default) or ec2; cannot be changed.
     auth_type: String,
     /// Principals that are let in; a * at the end stands for any text.
     bound_iam_principal_arn: Option<CommaList>,
-    /// Accounts whose principals are let in.
-    bound_account_id: Option<CommaList>,
-    /// Asks IAM for the ids of principals; not offered by this version, which compares names.
-    resolve_aws_unique_ids: bool,
-    /// Not offered by this version.
-    inferred_entity_type: String,
+    /// Compares principals by the ids that AWS never uses again (the default) and not by their names; cannot be unset.
+    resolve_aws_unique_ids: Option<bool>,
+    /// ec2_instance lets only instances in, whose sessions bear their id.
+    inferred_entity_type: Option<String>,
+    /// The region that these instances are in.
+    inferred_aws_region: Option<String>,
+    /// Key of the tag of an instance that narrows what it may; of auth_type ec2 only.
+    role_tag: Option<String>,
+    /// Lets an instance log in without its nonce once it was stopped and started; of auth_type ec2 only.
+    allow_instance_migration: Option<bool>,
+    /// Lets an instance log in only once; of auth_type ec2 only.
+    disallow_reauthentication: Option<bool>,
+    #[param(flatten)]
+    bounds: BoundParams,
     /// Older name of token_policies.
     policies: Option<CommaList>,
     /// Older name of token_ttl.
@@ -51,81 +50,118 @@ pub(crate) struct RoleParams {
     token: TokenParams,
 }
 
-pub(crate) fn key(name: &str) -> String {
-    format!("role/{}", name.to_lowercase())
+/// A role that nobody had before.
+fn fresh() -> Role {
+    let tag_key = Secret::new(hex(&rand::rng().random::<[u8; 32]>()));
+    Role { id: uuid(&rand::rng().random::<[u8; 16]>()), by_id: true, tag_key, ..Role::default() }
 }
 
-impl Role {
-    /// Whether the role lets this principal in.
-    pub(crate) fn admits(&self, account: &str, arn: &str) -> bool {
-        let fits = |bound: &String| match bound.strip_suffix('*') {
-            Some(start) if !start.contains('*') => glob::fits(bound, arn),
-            _ => bound == arn,
-        };
-        (self.accounts.is_empty() || self.accounts.iter().any(|bound| bound == account))
-            && (self.principals.is_empty() || self.principals.iter().any(fits))
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn uuid(bytes: &[u8]) -> String {
+    let digits = hex(bytes);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default().to_owned());
+    parts.join("-")
+}
+
+fn auth_type(old: Option<&Role>, word: &str) -> Result<AuthType> {
+    let wanted = match word {
+        "" => return Ok(old.map(|role| role.auth_type).unwrap_or_default()),
+        "iam" => AuthType::Iam,
+        "ec2" => AuthType::Ec2,
+        _ => return Err(Error::invalid(format!("unrecognized auth_type: {word}"))),
+    };
+    if old.is_some_and(|role| role.auth_type != wanted) {
+        return Err(Error::invalid("changing auth_type on a role is not allowed"));
     }
-    fn check(&self) -> Result<()> {
-        if self.principals.is_empty() && self.accounts.is_empty() {
-            return Err(Error::invalid("at least be one bound parameter should be specified on the role"));
+    Ok(wanted)
+}
+
+/// The region of what is inferred, out of what is kept and what was sent.
+fn inferred(old: Option<String>, sent: &RoleParams) -> Result<Option<String>> {
+    let infers = match sent.inferred_entity_type.as_deref() {
+        None => old.is_some(),
+        Some("") => false,
+        Some(EC2_INSTANCE) => true,
+        Some(word) => return Err(Error::invalid(format!("specified invalid inferred_entity_type: {word}"))),
+    };
+    let kept = if infers || sent.inferred_entity_type.is_none() { old } else { None };
+    let region = sent.inferred_aws_region.clone().or(kept).filter(|region| !region.is_empty());
+    match region {
+        None if infers => Err(Error::invalid("specified inferred_entity_type but not inferred_aws_region")),
+        Some(_) if !infers => Err(Error::invalid("specified inferred_aws_region but not inferred_entity_type")),
+        Some(region) if !partition::is_region(&region) => {
+            Err(Error::invalid(format!("inferred_aws_region {region:?} is no region: use one like eu-central-1")))
         }
-        if let Some(wrong) = self.principals.iter().find(|arn| !arn.starts_with("arn:")) {
-            return Err(Error::invalid(format!("bound_iam_principal_arn {wrong:?} is no ARN")));
-        }
-        Ok(())
+        region => Ok(region),
     }
+}
+
+/// Takes over what only instances have.
+fn apply_ec2(role: &mut Role, sent: &RoleParams) -> Result<()> {
+    let is_ec2 = role.auth_type == AuthType::Ec2;
+    let only_ec2 = |text: &str| if is_ec2 { Ok(()) } else { Err(Error::invalid(text)) };
+    if let Some(disallow) = sent.disallow_reauthentication {
+        only_ec2("specified disallow_reauthentication when not using ec2 auth type")?;
+        role.disallow_reauthentication = disallow;
+    }
+    if let Some(allow) = sent.allow_instance_migration {
+        only_ec2("specified allow_instance_migration when not using ec2 auth type")?;
+        role.allow_instance_migration = allow;
+    }
+    if let Some(tag) = &sent.role_tag {
+        only_ec2("tried to enable role_tag when not using ec2 auth method")?;
+        role.role_tag.clone_from(tag);
+    }
+    Ok(())
 }
 
 fn changed(old: Option<Role>, sent: &RoleParams) -> Result<Role> {
-    if !matches!(sent.auth_type.as_str(), "" | "iam") {
-        return Err(Error::invalid(format!("auth_type {:?} is not offered: use iam", sent.auth_type)));
-    }
-    if sent.resolve_aws_unique_ids {
-        return Err(Error::invalid("resolve_aws_unique_ids is not offered: use false"));
-    }
-    if !sent.inferred_entity_type.is_empty() {
-        return Err(Error::invalid("inferred_entity_type is not offered"));
-    }
-    let id = || hex(&rand::rng().random::<[u8; 16]>());
-    let mut role = old.unwrap_or_else(|| Role { id: id(), ..Role::default() });
-    let old = OldNames {
+    let (auth_type, is_new) = (auth_type(old.as_ref(), &sent.auth_type)?, old.is_none());
+    let mut role = Role { auth_type, ..old.unwrap_or_else(fresh) };
+    let names = OldNames {
         policies: sent.policies.clone(),
         ttl: sent.ttl,
         max_ttl: sent.max_ttl,
         period: sent.period,
         bound_cidrs: None,
     };
-    role.token.apply(sent.token.clone(), old)?;
+    role.token.apply(sent.token.clone(), names)?;
+    if let Some(by_id) = sent.resolve_aws_unique_ids {
+        if role.by_id && !by_id && !is_new {
+            return Err(Error::invalid("changing resolve_aws_unique_ids from true to false is not allowed"));
+        }
+        role.by_id = by_id;
+    }
     if let Some(list) = &sent.bound_iam_principal_arn {
         role.principals.clone_from(&list.0);
+        // Written anew, they are looked up anew: an operator accepts whoever bears the name now.
+        role.principal_ids.clear();
     }
-    if let Some(list) = &sent.bound_account_id {
-        role.accounts.clone_from(&list.0);
-    }
+    role.bounds.apply(&sent.bounds);
+    role.inferred_region = inferred(role.inferred_region, sent)?;
+    apply_ec2(&mut role, sent)?;
     role.check()?;
     Ok(role)
 }
 
-/// In the form of a UUID.
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default().to_owned());
-    parts.join("-")
-}
-
 pub(crate) async fn exists(_: Arc<Aws>, cx: Context, at: At) -> Result<bool> {
-    Ok(cx.view.get::<Role>(&key(&at.role)).await?.is_some())
+    Ok(cx.view.version(&key(&at.role)).await?.is_some())
 }
 
 pub(crate) async fn list(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
     Ok(Reply::list(cx.view.list("role/").await?))
 }
 
-pub(crate) async fn write(_: Arc<Aws>, cx: Context, sent: RoleParams) -> Result<Reply> {
+pub(crate) async fn write(aws: Arc<Aws>, cx: Context, sent: RoleParams) -> Result<Reply> {
     let key = key(&sent.role);
     loop {
         let (old, version) = cx.view.get_versioned(&key).await?.map_or((None, None), |(r, v)| (Some(r), Some(v)));
-        let changes = Changes::new().put(&key, &changed(old, &sent)?)?.expect(&key, version);
+        let mut role = changed(old, &sent)?;
+        aws.resolve(&cx, &mut role).await?;
+        let changes = Changes::new().put(&key, &role)?.expect(&key, version);
         match cx.view.commit(changes).await {
             Err(Error::Storage(lessor_storage::Error::Conflict { .. })) => {}
             done => return done.map(|()| Reply::empty()),
@@ -135,34 +171,10 @@ pub(crate) async fn write(_: Arc<Aws>, cx: Context, sent: RoleParams) -> Result<
 
 pub(crate) async fn read(_: Arc<Aws>, cx: Context, at: At) -> Result<Reply> {
     let Some(role) = cx.view.get::<Role>(&key(&at.role)).await? else { return Ok(Reply::missing()) };
-    let mut shown = role.token.show();
-    let own = json!({
-        "auth_type": "iam", "role_id": role.id, "bound_iam_principal_arn": role.principals,
-        "bound_account_id": role.accounts, "resolve_aws_unique_ids": false, "inferred_entity_type": "",
-    });
-    if let Value::Object(own) = own {
-        shown.extend(own);
-    }
-    shown.sort_keys();
-    Ok(Reply::data(Value::Object(shown)))
+    Ok(Reply::data(Value::Object(role.show())))
 }
 
 pub(crate) async fn delete(_: Arc<Aws>, cx: Context, at: At) -> Result<Reply> {
     cx.view.delete(&key(&at.role)).await?;
     Ok(Reply::empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_only_at_the_end() {
-        let role = |arn: &str| Role { principals: vec![arn.to_owned()], ..Role::default() };
-        assert!(role("arn:aws:iam::1:user/*").admits("1", "arn:aws:iam::1:user/bob"));
-        assert!(!role("arn:aws:iam::1:user/*").admits("2", "arn:aws:iam::2:user/bob"));
-        assert!(!role("arn:aws:iam::*:user/*").admits("2", "arn:aws:iam::2:user/bob"));
-        let both = Role { accounts: vec!["1".to_owned()], ..role("arn:aws:iam::1:user/bob") };
-        assert!(both.admits("1", "arn:aws:iam::1:user/bob") && !both.admits("2", "arn:aws:iam::1:user/bob"));
-    }
 }

@@ -47,7 +47,7 @@ fn parse(text: &str) -> Option<Caller> {
 /// When STS does not believe the signature ([`Error::Invalid`]) or does not answer ([`Error::Unavailable`]).
 pub(crate) async fn ask(config: &Config, signed: Signed) -> Result<Caller> {
     let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("error making upstream request: {error}"));
-    let url = format!("{}{}", config.endpoint(&signed.region), signed.path);
+    let url = format!("{}{}", config.sts_address(&signed.region), signed.path);
     let mut ask = if signed.is_get { Ask::get(&url) } else { Ask::post(&url, "", signed.body) };
     ask.headers = signed.headers;
     let http = Http::new("").map_err(|error| failed(&error))?;

@@ -1,0 +1,45 @@
+//! One principal's calls, in one region.
+use super::credentials::{self, Vouching};
+use crate::config::Config;
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use lessor_engine::Context;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Opened on the first call: credentials of the surroundings are looked for over the network.
+pub(crate) struct Session {
+    http: SharedHttpClient,
+    config: Config,
+    region: String,
+    vouching: Vouching,
+    clients: OnceCell<Clients>,
+}
+
+pub(super) struct Clients {
+    pub(super) iam: aws_sdk_iam::Client,
+}
+
+impl Clients {
+    fn new(base: &SdkConfig, config: &Config) -> Self {
+        let mut iam = aws_sdk_iam::config::Builder::from(base);
+        if !config.iam_endpoint.is_empty() {
+            iam.set_endpoint_url(Some(config.iam_endpoint.clone()));
+        }
+        Self { iam: aws_sdk_iam::Client::from_conf(iam.build()) }
+    }
+}
+
+impl Session {
+    pub(super) fn new(http: SharedHttpClient, cx: &Context, config: Config, region: &str) -> Self {
+        let vouching = Vouching { tokens: Arc::clone(&cx.identity), clock: Arc::clone(&cx.clock) };
+        Self { http, config, region: region.to_owned(), vouching, clients: OnceCell::new() }
+    }
+    pub(super) async fn clients(&self) -> &Clients {
+        self.clients.get_or_init(|| self.open()).await
+    }
+    async fn open(&self) -> Clients {
+        let base = credentials::base(self.http.clone(), &self.config, &self.region, &self.vouching).await;
+        Clients::new(&base, &self.config)
+    }
+}
