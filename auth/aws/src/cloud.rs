@@ -11,11 +11,13 @@ mod session;
 pub(crate) use iam::Entity;
 pub(crate) use session::Session;
 
+use crate::accounts::{self, Account};
 use crate::config::{Config, KEY};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use lessor_engine::{Context, Result};
 use lessor_storage::Version;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,17 +27,13 @@ const KEPT: usize = 64;
 /// Account and region.
 type Place = (String, String);
 
-#[derive(Default)]
-struct Sessions {
-    /// Version of the configuration they were opened by.
-    config: Option<Version>,
-    open: HashMap<Place, Arc<Session>>,
-}
+/// Of the configuration and of the account's role: what a session was opened by.
+type Versions = (Option<Version>, Option<Version>);
 
 /// Makes sessions that share one pool of connections, and keeps them until the configuration changes.
 pub(crate) struct Cloud {
     http: SharedHttpClient,
-    sessions: Mutex<Sessions>,
+    sessions: Mutex<HashMap<Place, (Versions, Arc<Session>)>>,
 }
 
 impl Default for Cloud {
@@ -49,16 +47,25 @@ impl Default for Cloud {
 impl Cloud {
     /// The session for what lies in an account and a region.
     pub(crate) async fn session(&self, cx: &Context, account: &str, region: &str) -> Result<Arc<Session>> {
-        let (config, version) = match cx.view.get_versioned::<Config>(KEY).await? {
-            Some((config, version)) => (config, Some(version)),
-            None => (Config::default(), None),
-        };
-        let place = (account.to_owned(), region.to_owned());
+        let (config, config_version) = versioned::<Config>(cx, KEY).await?;
+        let (through, role_version) = versioned::<Account>(cx, &accounts::key(account)).await?;
+        let (place, versions) = ((account.to_owned(), region.to_owned()), (config_version, role_version));
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.config != version || sessions.open.len() >= KEPT {
-            *sessions = Sessions { config: version, open: HashMap::new() };
+        if let Some((_, session)) = sessions.get(&place).filter(|(of, _)| *of == versions) {
+            return Ok(Arc::clone(session));
         }
-        let open = || Arc::new(Session::new(self.http.clone(), cx, config, region));
-        Ok(Arc::clone(sessions.open.entry(place).or_insert_with(open)))
+        if sessions.len() >= KEPT {
+            sessions.clear();
+        }
+        let session = Arc::new(self.open(cx, config.unwrap_or_default(), through, region));
+        sessions.insert(place, (versions, Arc::clone(&session)));
+        Ok(session)
     }
+    fn open(&self, cx: &Context, config: Config, through: Option<Account>, region: &str) -> Session {
+        Session::new(self.http.clone(), cx, config, through, region)
+    }
+}
+
+async fn versioned<T: DeserializeOwned>(cx: &Context, key: &str) -> Result<(Option<T>, Option<Version>)> {
+    Ok(cx.view.get_versioned(key).await?.unzip())
 }

@@ -3,6 +3,7 @@
 //!
 //! Read `request.rs` (which signed questions are asked), `sts.rs` (what comes back), `principal.rs`, `admission.rs`, then
 //! `login.rs`. `cloud.rs` is what Lessor asks AWS itself.
+mod accounts;
 mod admission;
 mod bounds;
 mod client;
@@ -42,6 +43,10 @@ fn paths(aws: &Arc<Aws>) -> PathTable {
         })
         .path("config/identity", "Says what names an identity alias, and what is said of whoever logged in.", |path| {
             path.read(identity::read).write(identity::write)
+        })
+        .path("config/sts", "Lists the accounts that are asked through a role.", |path| path.list(accounts::list))
+        .path("config/sts/{account_id}", "Says through which role an account is asked.", |path| {
+            path.read(accounts::read).write(accounts::write).delete(accounts::delete).exists(accounts::exists)
         })
         .path("roles", "Lists the roles.", |path| path.list(roles::list))
         .path("role", "Lists the roles.", |path| path.list(roles::list))

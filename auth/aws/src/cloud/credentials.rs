@@ -1,8 +1,10 @@
 //! As whom AWS is asked: a key, an identity token of this server's, or what the surroundings offer.
 use super::federation::Federated;
+use crate::accounts::Account;
 use crate::config::Config;
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -15,6 +17,8 @@ use std::time::Duration;
 /// Bound of one call with all its retries.
 pub(super) const CALL: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(5);
+/// How sessions in roles of other accounts are called there.
+const SESSION: &str = "lessor-auth-aws";
 
 /// Who vouches for the mount, where it has no key.
 pub(super) struct Vouching {
@@ -61,5 +65,20 @@ pub(super) async fn base(http: SharedHttpClient, config: &Config, region: &str, 
         clock: Arc::clone(&vouching.clock),
         sts: sts_client(&base, config),
     };
+    base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+/// The same in an account's role.
+pub(super) async fn through(base: SdkConfig, config: &Config, account: &Account) -> SdkConfig {
+    let mut sts = base.clone().into_builder();
+    if !config.sts_endpoint.is_empty() {
+        sts = sts.endpoint_url(&config.sts_endpoint);
+    }
+    if !config.sts_region.is_empty() {
+        sts = sts.region(Region::new(config.sts_region.clone()));
+    }
+    let role = AssumeRoleProvider::builder(&account.sts_role).session_name(SESSION).configure(&sts.build());
+    let role = if account.external_id.is_empty() { role } else { role.external_id(&account.external_id) };
+    let provider = role.build().await;
     base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }

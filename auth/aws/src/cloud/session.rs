@@ -1,5 +1,6 @@
 //! One principal's calls, in one region.
 use super::credentials::{self, Vouching};
+use crate::accounts::Account;
 use crate::config::Config;
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -11,6 +12,8 @@ use tokio::sync::OnceCell;
 pub(crate) struct Session {
     http: SharedHttpClient,
     config: Config,
+    /// The role that the account is asked through, where there is one.
+    through: Option<Account>,
     region: String,
     vouching: Vouching,
     clients: OnceCell<Clients>,
@@ -31,15 +34,24 @@ impl Clients {
 }
 
 impl Session {
-    pub(super) fn new(http: SharedHttpClient, cx: &Context, config: Config, region: &str) -> Self {
+    pub(super) fn new(
+        http: SharedHttpClient,
+        cx: &Context,
+        config: Config,
+        through: Option<Account>,
+        region: &str,
+    ) -> Self {
         let vouching = Vouching { tokens: Arc::clone(&cx.identity), clock: Arc::clone(&cx.clock) };
-        Self { http, config, region: region.to_owned(), vouching, clients: OnceCell::new() }
+        Self { http, config, through, region: region.to_owned(), vouching, clients: OnceCell::new() }
     }
     pub(super) async fn clients(&self) -> &Clients {
         self.clients.get_or_init(|| self.open()).await
     }
     async fn open(&self) -> Clients {
-        let base = credentials::base(self.http.clone(), &self.config, &self.region, &self.vouching).await;
+        let mut base = credentials::base(self.http.clone(), &self.config, &self.region, &self.vouching).await;
+        if let Some(through) = &self.through {
+            base = credentials::through(base, &self.config, through).await;
+        }
         Clients::new(&base, &self.config)
     }
 }
