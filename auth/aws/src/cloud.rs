@@ -3,12 +3,16 @@
 //! IAM and STS are asked by AWS's own SDK, EC2's one question by a signed request: the SDK's part for EC2 is larger than
 //! the rest of Lessor.
 mod credentials;
+mod ec2;
 mod error;
 mod federation;
 mod iam;
+mod instance;
+mod kept;
 mod session;
 
 pub(crate) use iam::Entity;
+pub(crate) use instance::Instance;
 pub(crate) use session::Session;
 
 use crate::accounts::{self, Account};

@@ -77,6 +77,13 @@ impl Config {
             (endpoint, _) => endpoint.to_owned(),
         }
     }
+    /// Where the EC2 of a region is asked.
+    pub(crate) fn ec2_address(&self, region: &str) -> String {
+        match self.endpoint.trim_end_matches('/') {
+            "" => format!("https://ec2.{region}.{}", partition::suffix(region)),
+            endpoint => endpoint.to_owned(),
+        }
+    }
     /// Whether the parts make sense together.
     pub(crate) fn check(&self) -> Result<()> {
         if self.access_key.is_empty() != self.secret_key.is_empty() {
@@ -122,6 +129,7 @@ mod tests {
         assert_eq!(config("", "eu-west-1", false).sts_address("us-west-2"), "https://sts.eu-west-1.amazonaws.com");
         assert_eq!(config("", "", true).sts_address("cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn");
         assert_eq!(config("http://a/", "", true).sts_address("us-west-2"), "http://a");
+        assert_eq!(config("", "", true).ec2_address("us-west-2"), "https://ec2.us-west-2.amazonaws.com");
         assert!(config("file:///x", "", false).check().is_err() && config("", "a/b", false).check().is_err());
     }
 }

@@ -11,6 +11,7 @@ mod cloud;
 mod config;
 mod identity;
 mod login;
+mod machine;
 mod metadata;
 mod partition;
 mod principal;
@@ -20,7 +21,8 @@ mod role;
 mod roles;
 mod sts;
 
-use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
+use lessor_engine::{Backend, Error, Factory, Fields, PathTable, Paths, Result};
+use lessor_platform_http::Http;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +31,18 @@ use std::sync::Arc;
 pub(crate) struct Aws {
     cloud: cloud::Cloud,
     full_arns: admission::FullArns,
+    http: std::sync::OnceLock<Http>,
+}
+
+impl Aws {
+    /// For requests that are not the SDK's.
+    pub(crate) fn http(&self) -> Result<Http> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.clone());
+        }
+        let http = Http::new("").map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(self.http.get_or_init(|| http).clone())
+    }
 }
 
 fn role(fields: &Fields) -> Option<String> {

@@ -68,9 +68,6 @@ impl Role {
         if !role.token.settings.admits(cx.connection.address) {
             return Err(Error::Forbidden("permission denied".to_owned()));
         }
-        if role.inferred_region.is_some() {
-            return Err(Error::invalid("inferred entities are not offered by this version"));
-        }
         if role.auth_type == auth_type {
             return Ok(role);
         }

@@ -14,16 +14,13 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
 }
 
-fn read(decoder: &mut ScopedDecoder<'_, '_>, caller: &mut Caller) {
-    while let Some(mut tag) = decoder.next_tag() {
+fn read(result: &mut ScopedDecoder<'_, '_>, caller: &mut Caller) {
+    while let Some(mut tag) = result.next_tag() {
         let place = match tag.start_el().local() {
             "Arn" => &mut caller.arn,
             "Account" => &mut caller.account,
             "UserId" => &mut caller.user_id,
-            _ => {
-                read(&mut tag, caller);
-                continue;
-            }
+            _ => continue,
         };
         *place = try_data(&mut tag).unwrap_or_default().trim().to_owned();
     }
@@ -33,9 +30,14 @@ fn read(decoder: &mut ScopedDecoder<'_, '_>, caller: &mut Caller) {
 fn parse(text: &str) -> Option<Caller> {
     let mut document = Document::new(text);
     let mut root = document.root_element().ok()?;
+    if root.start_el().local() != "GetCallerIdentityResponse" {
+        return None;
+    }
     let mut caller = Caller::default();
-    if root.start_el().local() == "GetCallerIdentityResponse" {
-        read(&mut root, &mut caller);
+    while let Some(mut tag) = root.next_tag() {
+        if tag.start_el().local() == "GetCallerIdentityResult" {
+            read(&mut tag, &mut caller);
+        }
     }
     let complete = ![&caller.arn, &caller.account, &caller.user_id].iter().any(|text| text.is_empty());
     complete.then_some(caller)
@@ -45,12 +47,11 @@ fn parse(text: &str) -> Option<Caller> {
 ///
 /// # Errors
 /// When STS does not believe the signature ([`Error::Invalid`]) or does not answer ([`Error::Unavailable`]).
-pub(crate) async fn ask(config: &Config, signed: Signed) -> Result<Caller> {
+pub(crate) async fn ask(http: &Http, config: &Config, signed: Signed) -> Result<Caller> {
     let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("error making upstream request: {error}"));
     let url = format!("{}{}", config.sts_address(&signed.region), signed.path);
     let mut ask = if signed.is_get { Ask::get(&url) } else { Ask::post(&url, "", signed.body) };
     ask.headers = signed.headers;
-    let http = Http::new("").map_err(|error| failed(&error))?;
     let answer = http.send(ask).await.map_err(|error| failed(&error))?;
     let text = String::from_utf8_lossy(&answer.body);
     match answer.status {

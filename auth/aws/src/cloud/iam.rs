@@ -36,4 +36,13 @@ impl Session {
         };
         Ok(Entity { id, arn })
     }
+    /// ARN of the role in an instance profile.
+    pub(crate) async fn profile_role(&self, name: &str, arn: &str) -> Answer<String> {
+        let call = self.clients().await.iam.get_instance_profile().instance_profile_name(name);
+        let answer = call.send().await.map_err(|error| failed(&error))?;
+        let profile = answer.instance_profile().filter(|profile| profile.arn() == arn);
+        let profile = profile.ok_or_else(|| incomplete("the instance profile that was asked for"))?;
+        let [role] = profile.roles() else { return Err(incomplete("the one role of the instance profile")) };
+        Ok(role.arn().to_owned())
+    }
 }

@@ -1,35 +1,40 @@
 //! One principal's calls, in one region.
 use super::credentials::{self, Vouching};
+use super::kept::Kept;
 use crate::accounts::Account;
 use crate::config::Config;
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use lessor_engine::Context;
+use lessor_engine::{Clock, Context};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// Opened on the first call: credentials of the surroundings are looked for over the network.
 pub(crate) struct Session {
     http: SharedHttpClient,
-    config: Config,
+    pub(super) config: Config,
     /// The role that the account is asked through, where there is one.
     through: Option<Account>,
-    region: String,
+    pub(super) region: String,
     vouching: Vouching,
     clients: OnceCell<Clients>,
 }
 
 pub(super) struct Clients {
     pub(super) iam: aws_sdk_iam::Client,
+    pub(super) credentials: Kept,
 }
 
 impl Clients {
-    fn new(base: &SdkConfig, config: &Config) -> Self {
+    fn new(base: &SdkConfig, config: &Config, clock: Arc<dyn Clock>) -> Self {
         let mut iam = aws_sdk_iam::config::Builder::from(base);
         if !config.iam_endpoint.is_empty() {
             iam.set_endpoint_url(Some(config.iam_endpoint.clone()));
         }
-        Self { iam: aws_sdk_iam::Client::from_conf(iam.build()) }
+        Self {
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            credentials: Kept::new(base.credentials_provider(), clock),
+        }
     }
 }
 
@@ -52,6 +57,6 @@ impl Session {
         if let Some(through) = &self.through {
             base = credentials::through(base, &self.config, through).await;
         }
-        Clients::new(&base, &self.config)
+        Clients::new(&base, &self.config, Arc::clone(&self.vouching.clock))
     }
 }

@@ -22,6 +22,14 @@ pub struct Key {
     pub token: String,
 }
 
+/// A machine.
+pub struct Instance {
+    pub id: String,
+    pub image: String,
+    pub subnet: String,
+    pub network: String,
+}
+
 /// A running moto, stopped when dropped.
 pub struct Moto {
     child: Child,
@@ -117,6 +125,25 @@ impl Moto {
              print(json.dumps([c['AccessKeyId'], c['SecretAccessKey'], c['SessionToken']]))"
         ));
         key(&made)
+    }
+    /// Starts an instance in a region: its id, image, subnet and network.
+    pub fn instance(&self, region: &str, profile: &str) -> Instance {
+        let made = self.python(&format!(
+            "ec2 = client('ec2', '{region}')\n\
+             image = ec2.describe_images()['Images'][0]['ImageId']\n\
+             more = {{'IamInstanceProfile': {{'Name': '{profile}'}}}} if '{profile}' else {{}}\n\
+             i = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **more)['Instances'][0]\n\
+             print(json.dumps([i['InstanceId'], image, i['SubnetId'], i['VpcId']]))"
+        ));
+        let [id, image, subnet, network]: [String; 4] = serde_json::from_str(&made).unwrap();
+        Instance { id, image, subnet, network }
+    }
+    /// Puts a role into an instance profile of the same name.
+    pub fn profile(&self, name: &str) {
+        self.python(&format!(
+            "iam.create_instance_profile(InstanceProfileName='{name}')\n\
+             iam.add_role_to_instance_profile(InstanceProfileName='{name}', RoleName='{name}')"
+        ));
     }
     /// The question who they are, signed with a key: the parameters of a login.
     pub fn signed(&self, key: &Key, role: &str) -> Value {
