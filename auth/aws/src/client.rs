@@ -1,6 +1,7 @@
 //! `config/client`.
 use crate::Aws;
 use crate::config::{Config, KEY};
+use crate::root_key::ROOT;
 use lessor_engine::timing::Asked;
 use lessor_engine::{CommaList, Context, Params, Reply, Result, Seconds, Secret};
 use serde_json::json;
@@ -98,7 +99,7 @@ pub(crate) async fn write(_: Arc<Aws>, cx: Context, sent: ConfigParams) -> Resul
     }
     config.written = cx.now();
     cx.view.put(KEY, &config).await?;
-    Ok(Reply::empty())
+    Ok(Reply::empty().reschedule(ROOT))
 }
 
 pub(crate) async fn read(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
@@ -126,5 +127,5 @@ pub(crate) async fn read(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
 
 pub(crate) async fn delete(_: Arc<Aws>, cx: Context, (): ()) -> Result<Reply> {
     cx.view.delete(KEY).await?;
-    Ok(Reply::empty())
+    Ok(Reply::empty().reschedule(ROOT))
 }

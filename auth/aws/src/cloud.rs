@@ -9,14 +9,18 @@ mod federation;
 mod iam;
 mod instance;
 mod kept;
+mod keys;
 mod session;
 
+pub(crate) use error::CallError;
 pub(crate) use iam::Entity;
 pub(crate) use instance::Instance;
+pub(crate) use keys::Key;
 pub(crate) use session::Session;
 
 use crate::accounts::{self, Account};
 use crate::config::{Config, KEY};
+use crate::partition;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use lessor_engine::{Context, Result};
@@ -64,6 +68,13 @@ impl Cloud {
         let session = Arc::new(self.open(cx, config.unwrap_or_default(), through, region));
         sessions.insert(place, (versions, Arc::clone(&session)));
         Ok(session)
+    }
+    /// A session that is not kept, with this configuration and in the mount's own account.
+    pub(crate) fn own_as(&self, cx: &Context, config: Config) -> Session {
+        let of_environment = || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+        let configured = Some(config.sts_region.clone()).filter(|region| !region.is_empty());
+        let region = configured.or_else(of_environment).unwrap_or_else(|| partition::home("aws").to_owned());
+        self.open(cx, config, None, &region)
     }
     fn open(&self, cx: &Context, config: Config, through: Option<Account>, region: &str) -> Session {
         Session::new(self.http.clone(), cx, config, through, region)

@@ -19,6 +19,8 @@ mod renewal;
 mod request;
 mod role;
 mod roles;
+mod root_key;
+mod schedule;
 mod sts;
 
 use lessor_engine::{Backend, Error, Factory, Fields, PathTable, Paths, Result};
@@ -55,6 +57,7 @@ fn paths(aws: &Arc<Aws>) -> PathTable {
         .path("config/client", "Says where AWS is asked and as whom.", |path| {
             path.read(client::read).write(client::write).delete(client::delete).exists(client::exists)
         })
+        .path("config/rotate-root", "Replaces the key of whoever asks AWS.", |path| path.write(root_key::rotate))
         .path("config/identity", "Says what names an identity alias, and what is said of whoever logged in.", |path| {
             path.read(identity::read).write(identity::write)
         })
@@ -82,6 +85,6 @@ impl Factory for AwsFactory {
     }
     fn create(&self, _: &BTreeMap<String, String>) -> Result<Backend> {
         let aws = Arc::new(Aws::default());
-        Ok(Backend::new(paths(&aws)).auth(aws))
+        Ok(Backend::new(paths(&aws)).auth(aws.clone()).rotating(aws))
     }
 }

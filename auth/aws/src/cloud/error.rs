@@ -30,6 +30,9 @@ pub(crate) enum CallError {
 pub(crate) type Answer<T> = Result<T, CallError>;
 
 impl CallError {
+    pub(crate) fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
     /// For whoever sent what cannot be checked: a refusal is theirs to mend, silence is not.
     pub(crate) fn while_doing(self, what: &str) -> Error {
         let text = format!("{what}: {self}");

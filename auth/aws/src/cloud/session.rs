@@ -22,6 +22,7 @@ pub(crate) struct Session {
 
 pub(super) struct Clients {
     pub(super) iam: aws_sdk_iam::Client,
+    pub(super) sts: aws_sdk_sts::Client,
     pub(super) credentials: Kept,
 }
 
@@ -33,6 +34,7 @@ impl Clients {
         }
         Self {
             iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            sts: credentials::sts_client(base, config),
             credentials: Kept::new(base.credentials_provider(), clock),
         }
     }
