@@ -1,9 +1,12 @@
-//! Logins with a signed request.
+//! Logins, and those with a signed request.
 use crate::Aws;
 use crate::admission::Who;
 use crate::config::Config;
+use crate::document::Proof;
+use crate::ec2_login;
 use crate::identity::{IamAlias, Identity};
 use crate::machine::Place;
+use crate::nonce::Nonce;
 use crate::principal::Principal;
 use crate::request::Signed;
 use crate::role::{AuthType, EC2_INSTANCE, Role};
@@ -15,7 +18,7 @@ use std::sync::Arc;
 
 #[derive(Params)]
 pub(crate) struct LoginParams {
-    /// Name of the role; without it the principal's own name.
+    /// Name of the role; without it the principal's own name, or the image that an instance was started from.
     role: String,
     /// How the request was signed: POST or GET.
     iam_http_request_method: String,
@@ -27,6 +30,41 @@ pub(crate) struct LoginParams {
     /// Its headers, as an object or as one in JSON and base64.
     #[param(secret)]
     iam_request_headers: Any,
+    /// The identity document of an instance in a signed message, as the metadata service hands it out.
+    #[param(secret)]
+    pkcs7: Secret,
+    /// The identity document of an instance, in base64.
+    identity: String,
+    /// Its signature by RSA and SHA-256, in base64.
+    #[param(secret)]
+    signature: Secret,
+    /// What only the instance knows. Left out at its first login, one is chosen and told as nonce in the metadata; empty, it
+    /// never logs in again.
+    #[param(secret)]
+    nonce: Option<Secret>,
+}
+
+impl LoginParams {
+    fn is_iam(&self) -> bool {
+        let texts = [&self.iam_http_request_method, &self.iam_request_url];
+        texts.iter().any(|text| !text.is_empty())
+            || !self.iam_request_body.is_empty()
+            || !self.iam_request_headers.0.is_null()
+    }
+    fn proof(&self) -> Result<Option<Proof<'_>>> {
+        let (message, document) = (self.pkcs7.expose(), self.identity.as_str());
+        let wrong = |text: &str| Err(Error::invalid(text));
+        match (message, document, self.signature.expose()) {
+            ("", "", "") => Ok(None),
+            ("", "", _) | ("", _, "") => wrong("supplied some of the auth values for the ec2 auth type but not all"),
+            ("", document, signature) => Ok(Some(Proof::Signature(document, signature))),
+            (message, "", "") => Ok(Some(Proof::Pkcs7(message))),
+            _ => wrong(
+                "both pkcs7 and a tuple containing the instance identity document and its SHA256 RSA signature is supplied; \
+                 provide only one",
+            ),
+        }
+    }
 }
 
 /// [`Login::renewal`].
@@ -60,6 +98,18 @@ impl Aws {
 }
 
 pub(crate) async fn login(aws: Arc<Aws>, cx: Context, sent: LoginParams) -> Result<Reply> {
+    match (sent.proof()?, sent.is_iam()) {
+        (Some(_), true) => Err(Error::invalid("supplied auth values for both ec2 and iam auth types")),
+        (None, false) => Err(Error::invalid("didn't supply required authentication values")),
+        (None, true) => iam(&aws, cx, &sent).await,
+        (Some(proof), false) => {
+            let nonce = Nonce::parse(sent.nonce.clone())?;
+            ec2_login::login(&aws, &cx, &sent.role, proof, nonce).await
+        }
+    }
+}
+
+async fn iam(aws: &Aws, cx: Context, sent: &LoginParams) -> Result<Reply> {
     let config = Config::load(&cx).await?;
     let (url, body) = (&sent.iam_request_url, &sent.iam_request_body);
     let signed = Signed::parse(&config, &sent.iam_http_request_method, url, body, &sent.iam_request_headers.0)?;
