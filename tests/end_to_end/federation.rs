@@ -134,3 +134,23 @@ async fn users_are_made_with_the_credentials_of_the_role() {
     lessor.write("sys/leases/revoke", json!({ "lease_id": answer["lease_id"], "sync": true })).await;
     assert!(moto.made().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auth_mount_says_who_it_is_as_well() {
+    let lessor = Lessor::dev().await;
+    lessor.write("sys/auth/aws", json!({ "type": "aws" })).await;
+    let mut sts = Sts::trusting(&format!("{}/v1/identity/oidc/plugins", lessor.address));
+    let config = json!({
+        "identity_token_audience": "sts.amazonaws.com", "role_arn": ROLE, "sts_endpoint": sts.endpoint,
+        "iam_endpoint": format!("http://127.0.0.1:{}", free_port()), "max_retries": 0,
+    });
+    lessor.write("auth/aws/config/client", config).await;
+    let role = json!({ "bound_iam_principal_arn": "arn:aws:iam::111122223333:user/bob" });
+    let (status, text) = lessor.refused(Request::put("auth/aws/role/r", role)).await;
+    // The token was exchanged, and nobody is where IAM should be.
+    assert!(status == 500 && text.contains("could not be reached"), "{status} {text}");
+    let accepted = sts.accepted();
+    let accessor = lessor.read("sys/auth").await["data"]["aws/"]["accessor"].as_str().unwrap().to_owned();
+    assert_eq!(accepted["claims"]["sub"], format!("plugin-identity:root:auth:{accessor}"));
+    assert!(accepted["session"].as_str().unwrap().starts_with("vault-aws-auth-1"));
+}

@@ -110,3 +110,69 @@ async fn an_sts_that_is_down_is_told_as_such() {
     let error = refused(&lessor, LOGIN, login, 500).await;
     assert!(error.contains("error making upstream request"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_whoever_asks_aws_is_replaced_and_the_old_one_stops_working() {
+    let moto = Aws::moto();
+    let (asker, builder) = (user(&moto, "asker"), user(&moto, "builder-1"));
+    let lessor = configured(&moto).await;
+    let config = json!({ "access_key": asker.0, "secret_key": asker.1, "iam_endpoint": moto.endpoint });
+    lessor.write("auth/aws/config/client", config).await;
+    let answer = lessor.write("auth/aws/config/rotate-root", json!({})).await;
+    let new = answer["data"]["access_key"].as_str().unwrap().to_owned();
+    assert_ne!(new, asker.0);
+    assert_eq!(lessor.read("auth/aws/config/client").await["data"]["access_key"], new);
+    assert!(!moto.accepts(&asker.0, &asker.1));
+    let keys = "print([k['AccessKeyId'] for k in iam.list_access_keys(UserName='asker')['AccessKeyMetadata']])";
+    assert_eq!(moto.python(keys).trim(), format!("['{new}']"));
+    // The new one looks principals up.
+    let role = json!({ "bound_iam_principal_arn": "arn:aws:iam::123456789012:user/builder-1" });
+    lessor.write("auth/aws/role/exact", role).await;
+    let mut login = signed(&moto, &builder, SERVER, WHO);
+    login["role"] = json!("exact");
+    lives_and_ends(&lessor, &lessor.write(LOGIN, login).await).await;
+}
+
+/// An instance's document in a signed message, and the certificate of its signer, who stands in for AWS.
+fn identity_document(instance: &str) -> (String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let document = json!({
+        "instanceId": instance, "imageId": "ami-1", "accountId": "123456789012", "region": "us-east-1",
+        "pendingTime": "2026-11-01T00:00:00Z",
+    });
+    std::fs::write(folder.path().join("document"), document.to_string()).unwrap();
+    for command in [
+        "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 30 -subj /CN=stand-in",
+        "smime -sign -binary -nodetach -in document -signer cert.pem -inkey key.pem -outform PEM -out message",
+    ] {
+        let done =
+            std::process::Command::new("openssl").args(command.split(' ')).current_dir(&folder).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    (read("message"), read("cert.pem"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_let_in_by_its_document_and_again_only_with_its_nonce() {
+    let moto = Aws::lenient_moto();
+    let run = "print(client('ec2').run_instances(ImageId='ami-12c6146b', MinCount=1, MaxCount=1)['Instances'][0]['InstanceId'])";
+    let (message, certificate) = identity_document(moto.python(run).trim());
+    let lessor = configured(&moto).await;
+    let config = json!({ "access_key": moto.root.0, "secret_key": moto.root.1, "endpoint": moto.endpoint });
+    lessor.write("auth/aws/config/client", config).await;
+    lessor.write("auth/aws/config/certificate/own", json!({ "aws_public_cert": certificate })).await;
+    let role = json!({ "auth_type": "ec2", "bound_region": "us-east-1", "token_policies": "p", "token_ttl": "20m" });
+    lessor.write("auth/aws/role/machines", role).await;
+    let mut login = json!({ "role": "machines", "pkcs7": message });
+    let answer = lessor.write(LOGIN, login.clone()).await;
+    assert_eq!(answer["auth"]["policies"], json!(["default", "p"]));
+    assert_eq!(renewal(&lessor, &answer).await, Ok(1200));
+    let error = refused(&lessor, LOGIN, login.clone(), 400).await;
+    assert!(error.contains("client nonce mismatch"), "{error}");
+    login["nonce"] = answer["auth"]["metadata"]["nonce"].clone();
+    lives_and_ends(&lessor, &lessor.write(LOGIN, login).await).await;
+    let listed = lessor.send(Request::list("auth/aws/identity-accesslist")).await.unwrap();
+    assert_eq!(listed["data"]["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["auth"]["metadata"]["instance_id"], listed["data"]["keys"][0]);
+}
