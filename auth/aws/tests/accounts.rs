@@ -43,6 +43,48 @@ async fn an_account_is_asked_through_its_own_role() {
     assert!(status == 400 && error.contains("NoSuchEntity"), "{error}");
 }
 
+/// An STS that refuses whoever asks first; what it was asked.
+fn refusing() -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !String::from_utf8_lossy(&request).contains("Action=") {
+            let mut part = [0; 4096];
+            let length = stream.read(&mut part).unwrap();
+            request.extend_from_slice(&part[..length]);
+        }
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message></Error>\
+                    </ErrorResponse>";
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length:";
+        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_told_its_external_id_and_its_refusal_is_passed_on() {
+    let (address, asked) = refusing();
+    let method = Method::new(&AwsFactory);
+    let config = json!({
+        "access_key": "AKIA", "secret_key": "s", "iam_endpoint": address, "sts_endpoint": address, "max_retries": 0,
+    });
+    method.write("config/client", config).await;
+    let door = json!({ "sts_role": format!("arn:aws:iam::{THERE}:role/door"), "external_id": "x-1" });
+    method.write(&format!("config/sts/{THERE}"), door).await;
+    let role = json!({ "bound_iam_principal_arn": format!("arn:aws:iam::{THERE}:user/eve") });
+    let (status, error) = method.refused("role/r", role).await;
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("Action=AssumeRole") && asked.contains("ExternalId=x-1"), "{asked}");
+    assert!(asked.contains("RoleArn=arn%3Aaws%3Aiam%3A%3A999999999999%3Arole%2Fdoor"), "{asked}");
+    assert!(status == 400 && error.contains("unable to resolve ARN"), "{status} {error}");
+    assert!(error.ends_with("AccessDenied: not you"), "{error}");
+    assert_eq!(method.read("role/r").await, Value::Null);
+}
+
 #[tokio::test]
 async fn a_configured_account_is_read_back_listed_and_deleted() {
     let method = Method::new(&AwsFactory);

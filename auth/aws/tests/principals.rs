@@ -98,6 +98,9 @@ async fn patterns_are_held_against_the_path_that_iam_knows() {
     let login = method.log_in("login", moto.signed(&session, "prod")).await.unwrap();
     assert_eq!(login.metadata["canonical_arn"], "arn:aws:iam::123456789012:role/app-1");
     method.log_in("login", moto.signed(&session, "any")).await.unwrap();
+    let exact = json!({ "bound_iam_principal_arn": "arn:aws:iam::123456789012:role/prod/app-1" });
+    method.write("role/exact", exact).await;
+    method.log_in("login", moto.signed(&session, "exact")).await.unwrap();
     refused(&method, "login", moto.signed(&session, "test"), "does not belong to the role").await;
     refused(&method, "login", moto.signed(&session, "bare"), "does not belong to the role").await;
     // A role of the same name is another, also for whoever still has a session of the first.

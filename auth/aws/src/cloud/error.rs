@@ -1,4 +1,6 @@
 //! Why a call to AWS failed.
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -22,6 +24,9 @@ pub(crate) enum CallError {
         /// AWS's own words.
         message: String,
     },
+    /// Nobody is configured, and the server's surroundings offer nobody.
+    #[error("there are no credentials for AWS: configure access_key or identity_token_audience in config/client")]
+    NoCredentials,
     /// This server made no identity token for the mount.
     #[error("no identity token for AWS: {0}")]
     NoToken(String),
@@ -39,7 +44,7 @@ impl CallError {
         match self {
             Self::Unavailable(_) => Error::Unavailable(text),
             Self::Throttled(_) => Error::Throttled(text),
-            Self::Refused { .. } | Self::NoToken(_) => Error::invalid(text),
+            Self::Refused { .. } | Self::NoCredentials | Self::NoToken(_) => Error::invalid(text),
         }
     }
     /// By the status and the code of an answer that is none.
@@ -60,7 +65,9 @@ impl From<CallError> for Error {
         match error {
             CallError::Unavailable(text) => Self::Unavailable(text),
             CallError::Throttled(text) => Self::Throttled(text),
-            refused @ (CallError::Refused { .. } | CallError::NoToken(_)) => Self::refused(refused.to_string()),
+            refused @ (CallError::Refused { .. } | CallError::NoCredentials | CallError::NoToken(_)) => {
+                Self::refused(refused.to_string())
+            }
         }
     }
 }
@@ -86,9 +93,19 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// What went wrong behind an error of the SDK's.
 pub(super) fn behind(error: &(dyn std::error::Error + 'static)) -> CallError {
-    // Credentials of a role are asked for with calls of our own.
+    if let Some(refusal) = causes(error).find_map(|error| error.downcast_ref::<SdkError<AssumeRoleError, Response>>()) {
+        return failed(refusal);
+    }
+    // With an identity token, credentials are asked for with calls of our own.
     let ours = causes(error).find_map(|error| error.downcast_ref::<CallError>());
-    ours.cloned().unwrap_or_else(|| CallError::Unavailable(format!("AWS could not be reached: {}", chain(error))))
+    let offered = |error: &CredentialsError| !matches!(error, CredentialsError::CredentialsNotLoaded(_));
+    match ours {
+        Some(ours) => ours.clone(),
+        None if causes(error).filter_map(|error| error.downcast_ref()).all(offered) => {
+            CallError::Unavailable(format!("AWS could not be reached: {}", chain(error)))
+        }
+        None => CallError::NoCredentials,
+    }
 }
 
 /// An error of the SDK's.
@@ -102,4 +119,29 @@ where
     let status = context.raw().status().as_u16();
     let code = context.err().code().unwrap_or_default();
     CallError::answered(status, code, context.err().message().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_who_can_mend_it() {
+        let ours = CallError::Refused { code: "AccessDenied".to_owned(), message: "no".to_owned() };
+        let wrapped = CredentialsError::provider_error(ours);
+        assert_eq!(behind(&wrapped).to_string(), "AccessDenied: no");
+        let nobody = CredentialsError::not_loaded("x");
+        assert!(matches!(behind(&nobody), CallError::NoCredentials));
+        let lost = CredentialsError::provider_error(std::io::Error::other("connection refused"));
+        assert!(matches!(behind(&lost), CallError::Unavailable(text) if text.contains("connection refused")));
+        for (status, code, wanted) in [
+            (400, "Throttling", 502),
+            (429, "", 502),
+            (503, "SlowDown", 502),
+            (500, "InternalFailure", 500),
+            (403, "AccessDenied", 400),
+        ] {
+            assert_eq!(CallError::answered(status, code, "x").while_doing("y").status(), wanted, "{status} {code}");
+        }
+    }
 }

@@ -29,8 +29,7 @@ impl Kept {
         if let Some(kept) = last.as_ref().filter(good) {
             return Ok(kept.clone());
         }
-        let none = || CallError::Unavailable("there are no credentials for AWS".to_owned());
-        let provider = self.provider.as_ref().ok_or_else(none)?;
+        let provider = self.provider.as_ref().ok_or(CallError::NoCredentials)?;
         let asked = tokio::time::timeout(CALL, provider.provide_credentials()).await;
         let late = |_| CallError::Unavailable("no credentials for AWS in time".to_owned());
         let fresh = asked.map_err(late)?.map_err(|error| behind(&error))?;
