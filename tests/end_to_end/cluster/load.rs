@@ -15,7 +15,7 @@ const REGISTERS: usize = 3;
 const LONGEST: usize = 300;
 pub const TTL: Duration = Duration::from_secs(25);
 /// How long a request is tried on one node after the other.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A credential that a client was given.
 #[derive(Clone)]
@@ -125,12 +125,15 @@ impl Load {
         let mut node = some_node();
         loop {
             match self.attempt_on(node, request()).await {
-                Err(error) if is_failure(&error) => node = (node + 1) % NODES,
+                Err(error) if is_failure(&error) => {
+                    if Instant::now() > end {
+                        self.counts.lost.fetch_add(1, Ordering::SeqCst);
+                        self.complain(format!("{:?} was not answered within {PATIENCE:?}: {error}", request()));
+                        return None;
+                    }
+                    node = (node + 1) % NODES;
+                }
                 answer => return Some(answer),
-            }
-            if Instant::now() > end {
-                self.counts.lost.fetch_add(1, Ordering::SeqCst);
-                return None;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

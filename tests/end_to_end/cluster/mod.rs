@@ -10,7 +10,7 @@ use crate::postgresql::CREATE;
 use crate::targets::etcd::Etcd;
 use crate::targets::postgres::Postgres;
 use lessor_client::Request;
-use load::{Load, PATIENCE, TTL};
+use load::{Load, TTL};
 use net::{Net, Side};
 use nodes::{NODES, Nodes};
 use serde_json::json;
@@ -76,7 +76,7 @@ impl Trial {
         let recovery = healed.elapsed();
         seconds(3).await;
         let ([requests, failed, lost], longest) = self.counts();
-        assert_eq!(lost, 0, "{fault}: requests that no node answered within {PATIENCE:?}");
+        assert_eq!(lost, 0, "{fault}: {:#?}", self.load.complaints.lock().unwrap());
         self.rows.push(format!(
             "{:10} | {fault:34} | {requests:5} requests, {failed:4} attempts failed, {lost} lost | longest gap {longest:5} ms | all serve {:4.1} s after",
             self.name,
