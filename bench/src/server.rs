@@ -64,7 +64,7 @@ impl Server {
         let config = directory.join("config.hcl");
         let text = format!(
             "{storage}\nlistener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n tls_disable = true\n}}\n\
-             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"http://127.0.0.1:{cluster}\"\nlog_level = \"warn\"\n"
+             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\nlog_level = \"warn\"\n"
         );
         std::fs::write(&config, text)?;
         let child = spawn(program, &config)?;
@@ -79,7 +79,8 @@ impl Server {
         let made = self.ask("PUT", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 }))?;
         self.token = made["root_token"].as_str().unwrap_or_default().to_owned();
         self.share = made["keys_base64"][0].as_str().unwrap_or_default().to_owned();
-        self.unseal()
+        self.unseal()?;
+        self.wait_for(|status| status == 200)
     }
     /// Becomes another node of the cluster that `first` initialised.
     pub fn join(&mut self, first: &Self) -> Result<()> {
