@@ -1,4 +1,5 @@
 //! Mounts: which engine or auth method answers below which path.
+mod builtin;
 pub mod entry;
 pub mod table;
 mod unmount;

@@ -140,6 +140,32 @@ async fn what_one_node_changes_counts_on_the_other_at_its_next_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_long_tokens_live_is_tuned_on_one_node_and_counts_on_every_node_and_after_a_restart() {
+    let (cluster, a, b) = Cluster::two().await;
+    let made = async |node: &Node, fields: Value| ok("token", node.ask(Update, "auth/token/create", fields).await);
+    let reader = json!({ "policies": "default" });
+    let early = made(&b.node, reader.clone()).await;
+    a.node.write("sys/auth/token/tune", json!({ "default_lease_ttl": "1h", "max_lease_ttl": "2h" })).await;
+    let answer = made(&b.node, reader.clone()).await;
+    assert_eq!(answer["auth"]["lease_duration"], 3600);
+    let answer = made(&b.node, json!({ "policies": "default", "ttl": "5h" })).await;
+    assert_eq!(
+        (&answer["auth"]["lease_duration"], answer["warnings"].to_string().contains("2h")),
+        (&json!(7200), true)
+    );
+    let accessor = json!({ "accessor": early["auth"]["accessor"] });
+    assert_eq!(b.node.write("auth/token/renew-accessor", accessor).await["auth"]["lease_duration"], 7200);
+    a.node.core.seal().await;
+    b.node.core.seal().await;
+    let c = cluster.join().await;
+    assert_eq!(made(&c.node, reader.clone()).await["auth"]["lease_duration"], 3600);
+    c.node
+        .write("sys/mounts/auth/token/tune", json!({ "default_lease_ttl": "system", "max_lease_ttl": "system" }))
+        .await;
+    assert_eq!(made(&c.node, reader).await["auth"]["lease_duration"], 768 * 3600);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_change_the_same_record_at_the_same_time_and_nothing_is_lost() {
     let (_, a, b) = Cluster::two().await;
     let mount = |node: Node, path: String| async move { node.write(&path, json!({ "type": "sim" })).await };

@@ -60,6 +60,26 @@ async fn a_token_of_a_namespace_is_nobody_outside_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_tuned_of_a_mount_that_every_namespace_has_counts_in_one_and_goes_with_it() {
+    let (node, _) = node().await;
+    let tuned = json!({ "default_lease_ttl": "1h", "description": "ours" });
+    ok("tune", ask(&node, "team/", ROOT, Update, "sys/auth/token/tune", tuned).await);
+    let hours = async |namespace: &str| {
+        let fields = json!({ "policies": "default" });
+        let made = ok("token", ask(&node, namespace, ROOT, Update, "auth/token/create", fields).await);
+        made["auth"]["lease_duration"].as_u64().unwrap() / 3600
+    };
+    assert_eq!((hours("team/").await, hours("").await), (1, 768));
+    let shown = ok("list", ask(&node, "team/", ROOT, Read, "sys/auth", Value::Null).await);
+    assert_eq!(shown["data"]["token/"]["description"], "ours");
+    assert_eq!(shown["data"].as_object().unwrap().len(), 1);
+    assert_eq!(node.read("sys/auth").await["data"]["token/"]["description"], "token based credentials");
+    ok("delete", node.ask(Delete, "sys/namespaces/team", Value::Null).await);
+    ok("namespace", node.ask(Update, "sys/namespaces/team", json!({})).await);
+    assert_eq!(hours("team/").await, 768);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_namespace_leaves_nothing_behind() {
     let (node, setup) = node().await;
     ok("mount", ask(&node, "team/", ROOT, Update, "sys/mounts/sim", json!({ "type": "sim" })).await);

@@ -58,7 +58,17 @@ POST sys/mounts/nopex/tune {"description":"x"}
 GET sys/mounts/nopex/tune
 POST sys/mounts/cubbyhole/tune {"default_lease_ttl":"1h"}
 POST sys/mounts/sys/tune {"max_lease_ttl":"1h"}
+POST sys/mounts/sys/tune {"description":"x"}
+POST sys/mounts/identity/tune {"listing_visibility":"unauth"}
+POST sys/mounts/identity/tune {"options":{"a":"b"}}
+POST sys/mounts/cubbyhole/tune {"audit_non_hmac_request_keys":["a"]}
 GET sys/mounts/cubbyhole/tune
+POST sys/mounts/sys/tune {"audit_non_hmac_response_keys":"a,b"}
+POST sys/mounts/sys/tune {}
+POST sys/mounts/kv1/tune {"options":{"x":"y"}}
+POST sys/mounts/kv1/tune {"options":{"x":""}}
+GET sys/mounts/kv1
+POST sys/mounts/kv1/tune {"plugin_version":"v99.0.0"}
 POST sys/mounts/kv1/tune {}
 "#;
 
@@ -74,8 +84,25 @@ DELETE sys/auth/nope
 DELETE sys/auth/token
 GET sys/auth/nope/tune
 POST sys/auth/nope/tune {"description":"x"}
-POST sys/mounts/auth/token/tune {"description":"tokens"} ~~ tuning of auth/token ~~ 400 ~~ cannot tune auth/token/
-POST sys/auth/token/tune {"token_type":"zzz"} ~~ tuning of auth/token ~~ 400 ~~ cannot tune auth/token/
+POST sys/mounts/auth/token/tune {"description":"tokens"}
+POST sys/auth/token/tune {"token_type":"zzz"}
+POST sys/auth/token/tune {"user_lockout_config":{"lockout_threshold":"3"}}
+POST sys/auth/token/tune {"default_lease_ttl":"2h","max_lease_ttl":"1h"}
+POST sys/auth/token/tune {"default_lease_ttl":"1h","max_lease_ttl":"2h","options":{"a":"b"},"listing_visibility":"unauth"}
+GET sys/auth/token/tune
+GET sys/auth/token
+POST auth/token/create {"policies":["default"]}
+POST auth/token/create {"policies":["default"],"ttl":"3h"}
+POST auth/token/create {"policies":["default"],"period":"3h"}
+POST auth/token/create {"policies":["default"],"explicit_max_ttl":"3h"}
+POST sys/auth/token/tune {"options":{"a":""},"listing_visibility":"hidden"}
+GET sys/auth/token/tune
+POST sys/auth/token/tune {"default_lease_ttl":"system","max_lease_ttl":"0"}
+POST auth/token/create {"policies":["default"]}
+POST sys/auth/cert {"type":"cert"}
+POST sys/auth/cert/tune {"user_lockout_config":{"lockout_threshold":"3"}}
+POST sys/auth/cert/tune {"plugin_version":"v99.0.0"}
+DELETE sys/auth/cert
 "#;
 
 const MOVES: &str = r#"

@@ -1,4 +1,5 @@
 //! The mount table: one record, and what was made of it.
+use super::builtin::Builtins;
 use super::entry::{Entry, check_unprotected};
 use crate::metrics::Routes;
 use crate::record::Record;
@@ -43,6 +44,10 @@ impl Mounted {
     }
     fn new(entry: Entry, backend: Backend, gate: Arc<tokio::sync::RwLock<()>>) -> Self {
         Self { entry, backend, gate, routes: Routes::default(), told: OnceLock::new() }
+    }
+    /// The same mount with another record.
+    pub(super) fn with_entry(&self, entry: Entry) -> Self {
+        Self::new(entry, self.backend.clone(), Arc::clone(&self.gate))
     }
     /// What its engine is told, the system's TTLs filled in. A node's TTLs stay as they are; a mount that is tuned is
     /// another value.
@@ -101,8 +106,7 @@ impl Factories {
 pub struct Mounts {
     record: Record<Vec<Entry>>,
     factories: Factories,
-    /// `sys/`, `auth/token/` and the like: in every namespace, never stored.
-    builtin: Vec<Arc<Mounted>>,
+    builtin: Builtins,
     table: RwLock<Arc<Table>>,
 }
 
@@ -112,6 +116,7 @@ impl Mounts {
     /// # Errors
     /// When storage fails or an engine is missing from this build.
     pub async fn load(storage: Arc<dyn Storage>, factories: Factories, builtin: Vec<Arc<Mounted>>) -> Result<Self> {
+        let builtin = Builtins::new(Arc::clone(&storage), builtin);
         let mounts = Self { record: Record::new(storage, TABLE), factories, builtin, table: RwLock::default() };
         mounts.reload().await?;
         Ok(mounts)
@@ -121,7 +126,8 @@ impl Mounts {
     /// # Errors
     /// As [`Mounts::load`].
     pub async fn reload(&self) -> Result<()> {
-        self.record.reload(async |entries| self.install(entries)).await
+        self.record.reload(async |entries| self.install(entries)).await?;
+        self.builtin.reload().await
     }
     fn table(&self) -> Arc<Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -130,7 +136,7 @@ impl Mounts {
     fn install(&self, entries: Vec<Entry>) -> Result<()> {
         let old = self.table();
         let mut table = Table::default();
-        let mut all = self.builtin.clone();
+        let mut all = self.builtin.delivered().to_vec();
         for entry in entries {
             let known = old.by_uuid.get(&entry.uuid).filter(|known| known.entry.options == entry.options);
             let (backend, gate) = match known {
@@ -154,8 +160,7 @@ impl Mounts {
         let old = self.table();
         let mut table = Table::default();
         for mounted in old.by_path.values() {
-            let builtin = self.builtin.iter().any(|builtin| builtin.entry.uuid == mounted.entry.uuid);
-            let fresh = match !builtin && picks(&mounted.entry) {
+            let fresh = match !self.builtin.holds(&mounted.entry) && picks(&mounted.entry) {
                 true => {
                     let backend = self.factories.of(&mounted.entry)?.create(&mounted.entry.options)?;
                     let (entry, gate) = (mounted.entry.clone(), Arc::clone(&mounted.gate));
@@ -181,8 +186,8 @@ impl Mounts {
     pub fn find(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
         let full = format!("{namespace}{path}/");
         let within = &full[namespace.len()..];
-        if let Some(builtin) = self.builtin.iter().find(|builtin| within.starts_with(&builtin.entry.path)) {
-            return Some(Arc::clone(builtin));
+        if let Some(builtin) = self.builtin.find(namespace, |path| within.starts_with(path)) {
+            return Some(builtin);
         }
         let table = self.table();
         let ends = full.match_indices('/').map(|(at, _)| at + 1).rev().filter(|end| *end > namespace.len());
@@ -191,8 +196,8 @@ impl Mounts {
     }
     /// The mount at exactly `path` (with its slash) of a namespace.
     pub fn at(&self, namespace: &str, path: &str) -> Option<Arc<Mounted>> {
-        if let Some(builtin) = self.builtin.iter().find(|builtin| builtin.entry.path == path) {
-            return Some(Arc::clone(builtin));
+        if let Some(builtin) = self.builtin.find(namespace, |builtin| builtin == path) {
+            return Some(builtin);
         }
         self.table().by_path.get(&format!("{namespace}{path}")).cloned()
     }
@@ -212,11 +217,9 @@ impl Mounts {
     pub fn of(&self, namespace: &str) -> Vec<Arc<Mounted>> {
         let table = self.table();
         let own = table.by_path.values().filter(|mounted| mounted.entry.namespace == namespace);
-        let mut found: Vec<Arc<Mounted>> = own.cloned().collect();
-        if !namespace.is_empty() {
-            found.extend(self.builtin.iter().cloned());
-            found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
-        }
+        let own = own.filter(|mounted| !self.builtin.holds(&mounted.entry)).cloned();
+        let mut found: Vec<Arc<Mounted>> = own.chain(self.builtin.of(namespace)).collect();
+        found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         found
     }
     /// Whether a mount at `full` (namespace and path) would lie on, in or around another one.
@@ -248,6 +251,24 @@ impl Mounts {
         .await?;
         tracing::info!(path = full, kind, "mounted");
         Ok(())
+    }
+    /// Changes a mount that every namespace has, in this one; which it is, its uuid says.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn tune_builtin(&self, namespace: &str, entry: &Entry) -> Result<()> {
+        self.builtin.tune(namespace, entry).await
+    }
+    /// Whether every namespace has it.
+    pub fn is_builtin(&self, entry: &Entry) -> bool {
+        self.builtin.holds(entry)
+    }
+    /// Forgets what was tuned of such mounts in a namespace that ends.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn forget_tuned(&self, namespace: &str) -> Result<()> {
+        self.builtin.forget(namespace).await
     }
     /// Changes one entry.
     ///

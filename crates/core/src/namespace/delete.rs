@@ -22,6 +22,7 @@ impl Active {
         self.remove_below(&keys::namespace(path)).await?;
         self.policies.changed().await?;
         self.quotas.forget(path, "").await?;
+        self.mounts.forget_tuned(path).await?;
         self.namespaces.remove(path).await
     }
 }

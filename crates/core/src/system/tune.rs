@@ -36,7 +36,7 @@ pub(super) struct Tune {
     delegated_auth_accessors: Option<CommaList>,
     /// Accepted and shown, without effect: nothing of a mount is cached.
     force_no_cache: Option<bool>,
-    /// Accepted, without effect: engines are part of the program.
+    /// The version of this build, or nothing: engines are part of the program.
     plugin_version: Option<String>,
 }
 
@@ -50,6 +50,14 @@ struct Lockout {
     lockout_counter_reset_duration: Option<Seconds>,
     /// Never locks.
     lockout_disable: Option<bool>,
+}
+
+/// The auth methods whose failed logins can lock an alias out.
+const LOCKING: [&str; 3] = ["userpass", "ldap", "approle"];
+
+/// Whether a plugin version that is asked for is the one that is there.
+fn is_own(version: &str) -> bool {
+    version.is_empty() || version.trim_start_matches('v').trim_end_matches("+builtin") == env!("CARGO_PKG_VERSION")
 }
 
 /// `None` leaves it, 0 inherits from the system.
@@ -76,17 +84,26 @@ impl Tune {
         let text = "given default lease TTL greater than given max lease TTL";
         if longer { Err(Error::invalid(text)) } else { Ok(()) }
     }
-    /// The first TTL that is given, by name.
-    fn given_ttl(&self) -> Option<&'static str> {
-        let ttls = [("default_lease_ttl", &self.default_lease_ttl), ("max_lease_ttl", &self.max_lease_ttl)];
-        ttls.into_iter().find(|(_, given)| given.is_some()).map(|(name, _)| name)
+    /// The first parameter that is given of those that `sys/`, `identity/` and `cubbyhole/` do not have.
+    fn beyond_builtin(&self) -> Option<&'static str> {
+        let given = [
+            ("default_lease_ttl", self.default_lease_ttl.is_some()),
+            ("max_lease_ttl", self.max_lease_ttl.is_some()),
+            ("listing_visibility", self.listing_visibility.is_some()),
+            ("token_type", self.token_type.is_some()),
+            ("passthrough_request_headers", self.passthrough_request_headers.is_some()),
+            ("allowed_response_headers", self.allowed_response_headers.is_some()),
+            ("user_lockout_config", self.user_lockout_config.is_some()),
+            ("plugin_version", self.plugin_version.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
     /// Puts the values into `entry`; `max` is the system's bound of lease TTLs in seconds.
     ///
     /// # Errors
     /// What does not fit.
     pub(super) fn apply(self, entry: &mut Entry, max: u64) -> Result<()> {
-        let is_auth = entry.is_auth();
+        let (is_auth, kind) = (entry.is_auth(), entry.kind.clone());
         let config = &mut entry.config;
         if let Some(seconds) = ttl(self.default_lease_ttl.as_deref(), "default_lease_ttl")? {
             config.default_lease_ttl = seconds;
@@ -113,8 +130,8 @@ impl Tune {
             }
             config.listing_visibility = visibility;
         }
-        if let Some(version) = self.plugin_version.filter(|version| !version.is_empty()) {
-            tracing::debug!(version, "engines are part of the program: a plugin version has no effect");
+        if let Some(version) = self.plugin_version.filter(|version| !is_own(version)) {
+            return Err(Error::invalid(format!("plugin not found in the catalog: {kind}, version={version}")));
         }
         config.force_no_cache = self.force_no_cache.unwrap_or(config.force_no_cache);
         if let Some(key) = self.identity_token_key {
@@ -124,11 +141,19 @@ impl Tune {
             if !is_auth {
                 return Err(Error::invalid("'token_type' can only be modified on auth mounts"));
             }
+            if kind == "token" {
+                let text = "'token_type' cannot be set for 'token' or 'ns_token' auth mounts";
+                return Err(Error::invalid(text));
+            }
             config.token_type = TokenKind::parse(&word)?;
         }
         if let Some(lockout) = self.user_lockout_config {
             if !is_auth {
                 return Err(Error::invalid("'user_lockout_config' can only be modified on auth mounts"));
+            }
+            if !LOCKING.contains(&kind.as_str()) {
+                let text = format!("tuning of user lockout configuration for auth type {kind:?} not allowed");
+                return Err(Error::invalid(text));
             }
             config.user_lockout_config = Some(lockout_config(lockout, config.user_lockout_config.take())?);
         }
@@ -273,9 +298,11 @@ pub(super) async fn write(
     let Some(mounted) = active.mounts.at(namespace, &path) else {
         return Err(Error::invalid(format!("tune of path \"{path}\" failed: no mount entry found")));
     };
-    if matches!(path.as_str(), "sys/" | "cubbyhole/" | "identity/" | "auth/token/") {
-        let parameter = tune.given_ttl().map(|name| format!("parameter {name} of ")).unwrap_or_default();
-        return Err(Error::invalid(format!("cannot tune {parameter}{path}")));
+    if matches!(path.as_str(), "sys/" | "cubbyhole/" | "identity/") {
+        let described = description.is_some().then_some("description").or(options.is_some().then_some("options"));
+        if let Some(name) = tune.beyond_builtin().or(described) {
+            return Err(Error::invalid(format!("cannot tune parameter {name} of {path}")));
+        }
     }
     let mut entry = mounted.entry.clone();
     tune.apply(&mut entry, active.settings.max_ttl.as_secs())?;
@@ -283,6 +310,11 @@ pub(super) async fn write(
         entry.description = description;
     }
     entry.options.extend(options.unwrap_or_default().0);
+    entry.options.retain(|_, value| !value.is_empty());
+    if active.mounts.is_builtin(&entry) {
+        active.mounts.tune_builtin(namespace, &entry).await?;
+        return Ok(Reply::empty());
+    }
     active.mounts.update(&mounted.entry.uuid, |stored| *stored = entry.clone()).await?;
     Ok(Reply::empty())
 }

@@ -2,6 +2,7 @@
 use super::super::System;
 use super::roles::read_role;
 use super::{by_accessor, find, invalid_accessor};
+use crate::active::Active;
 use crate::identity::LoginAt;
 use crate::lease::ttl::{Bounds, Ttl, effective};
 use crate::token::login::login_at;
@@ -70,7 +71,7 @@ fn set(seconds: u64) -> Option<Duration> {
 }
 
 /// What bounds a token that another one made: its own numbers, and its role's period as it is now.
-async fn own_bounds(cx: &Context, token: &Token) -> Result<Bounds> {
+async fn own_bounds(active: &Active, cx: &Context, token: &Token) -> Result<Bounds> {
     let mut period = token.period;
     if !token.role.is_empty() {
         let role = read_role(cx, &token.role).await?;
@@ -81,10 +82,12 @@ async fn own_bounds(cx: &Context, token: &Token) -> Result<Bounds> {
             period = role.token.period;
         }
     }
+    let at = active.mounts.at(&token.namespace, &cx.mount.path);
+    let mount = at.map_or_else(|| Arc::clone(&cx.mount), |mounted| Arc::clone(&mounted.told(&active.settings).mount));
     Ok(Bounds {
         role: set(token.creation_ttl),
-        default: cx.mount.default_ttl,
-        max: cx.mount.max_ttl,
+        default: mount.default_ttl,
+        max: mount.max_ttl,
         period: set(period),
         ..Bounds::default()
     })
@@ -126,15 +129,15 @@ async fn extend(system: &System, cx: &Context, found: Found, increment: Seconds,
     let (true, Some(version)) = (token.renewable, version) else {
         return Err(Error::invalid("lease is not renewable"));
     };
+    let active = system.active()?;
     let bounds = match &token.origin {
         Some(origin) => login_bounds(system, &token, origin, cx).await?,
-        None => own_bounds(cx, &token).await?,
+        None => own_bounds(&active, cx, &token).await?,
     };
     let bounds = Bounds { wanted: increment.nonzero(), explicit_max: set(token.explicit_max_ttl), ..bounds };
     let now = cx.now();
     let Ttl { ttl, warning } = effective(&bounds, token.created, now)?;
     let renewed = Token { expires: Some(now + ttl), renewed: Some(now), ..Token::clone(&token) };
-    let active = system.active()?;
     active.tokens.update(&token, &renewed, version).await?;
     if let Some(due) = renewed.due() {
         active.wake_for(&due);
