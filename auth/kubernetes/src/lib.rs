@@ -7,7 +7,6 @@ mod cluster;
 mod config;
 mod login;
 mod roles;
-mod selector;
 
 use lessor_engine::{Backend, Factory, Fields, PathTable, Paths, Result};
 use std::collections::BTreeMap;

@@ -4,9 +4,9 @@ use crate::account::Account;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::roles::{AliasName, Role, key};
-use crate::selector::Selector;
 use async_trait::async_trait;
 use lessor_engine::{Alias, AuthMethod, Context, Error, Login, Params, Renewed, Reply, Result, Secret, glob};
+use lessor_label_selector::Selector;
 use lessor_signed_token::{Claims, Expected, KeySet, Unverified, audiences, check};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn check_namespace(cluster: &Cluster<'_>, role: &Role, account: &Account) 
     if any_fits(&role.namespaces, &account.namespace) {
         return Ok(());
     }
-    if let Some(selector) = Selector::parse(&role.namespace_selector)
+    if let Ok(selector) = Selector::parse(&role.namespace_selector)
         && selector.fits(&cluster.labels(&account.namespace).await?)
     {
         return Ok(());

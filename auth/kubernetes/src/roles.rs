@@ -1,9 +1,9 @@
 //! `role/…`: which accounts are let in, and how their tokens are.
 use crate::Kubernetes;
-use crate::selector::Selector;
 use lessor_engine::{
     Changes, CommaList, Context, Error, OldNames, Params, Reply, Result, Seconds, TokenParams, TokenRole,
 };
+use lessor_label_selector::Selector;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) struct RoleParams {
     bound_service_account_names: Option<CommaList>,
     /// Their namespaces; * in a name stands for any text.
     bound_service_account_namespaces: Option<CommaList>,
-    /// Label selector in JSON for their namespaces.
+    /// Label selector, in JSON or YAML, for their namespaces.
     bound_service_account_namespace_selector: String,
     /// Audience the token has to be made for.
     audience: Option<String>,
@@ -105,7 +105,7 @@ impl Role {
         if mixed(&self.names) || mixed(&self.namespaces) {
             return Err(Error::invalid("can not mix \"*\" with values"));
         }
-        if !self.namespace_selector.is_empty() && Selector::parse(&self.namespace_selector).is_none() {
+        if !self.namespace_selector.is_empty() && Selector::parse(&self.namespace_selector).is_err() {
             return Err(Error::invalid("invalid \"bound_service_account_namespace_selector\" configured"));
         }
         Ok(())

@@ -9,7 +9,6 @@ mod naming;
 mod objects;
 mod renewal;
 mod roles;
-mod selector;
 #[cfg(feature = "sim")]
 pub mod sim;
 

@@ -99,6 +99,10 @@ async fn protocol_only_namespaces_can_be_bound_by_their_labels() {
     let error = refused(&lessor, LOGIN, login(&token(&signer, "db", "x")), 403).await;
     assert_eq!(error, "namespace not authorized");
     refused(&lessor, LOGIN, login(&token(&signer, "../../web", "x")), 403).await;
+    let mut yaml = role("db");
+    yaml["bound_service_account_namespace_selector"] = json!("matchExpressions:\n- key: team\n  operator: Exists\n");
+    lessor.write("auth/kubernetes/role/web", yaml).await;
+    lessor.write(LOGIN, login(&token(&signer, "web", "x"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Label selectors in JSON or YAML
+//! Label selectors of Kubernetes, in JSON or YAML
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/>).
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Which labels fit.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Selector {
+pub struct Selector {
     #[serde(default)]
     match_labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -31,12 +31,20 @@ enum Operator {
 }
 
 impl Selector {
-    /// Reads one; says what is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        // JSON is YAML, too.
-        serde_norway::from_str(text).map_err(|error| error.to_string())
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What is wrong with it, for whoever wrote it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // JSON is YAML, too. What is empty in YAML would be a selector that lets everything through.
+        let value: serde_norway::Value = serde_norway::from_str(text).map_err(|error| error.to_string())?;
+        if !value.is_mapping() {
+            return Err("a selector is a mapping with matchLabels or matchExpressions".to_owned());
+        }
+        serde_norway::from_value(value).map_err(|error| error.to_string())
     }
-    pub(crate) fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
+    /// Whether it lets something with these labels through.
+    pub fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
         let fits = |requirement: &Requirement| {
             let value = labels.get(&requirement.key);
             let listed = value.is_some_and(|value| requirement.values.contains(value));
@@ -65,6 +73,21 @@ mod tests {
         assert!(fits("matchExpressions:\n- key: b\n  operator: In\n  values: ['2', '3']\n"));
         assert!(!fits("matchLabels:\n  a: '2'\n"));
         assert!(!fits(r#"{"matchExpressions":[{"key":"a","operator":"NotIn","values":["1"]}]}"#));
-        assert!(Selector::parse("matchLabel: {}").is_err() && Selector::parse("[").is_err());
+        assert!(fits("{}"));
+        assert!(!fits(r#"{"matchLabels":{"a":"1","c":"3"}}"#));
+        for wrong in [
+            "zz",
+            "",
+            " ",
+            "~",
+            "null",
+            "# none",
+            "[",
+            "[]",
+            "matchLabel: {}",
+            "matchExpressions:\n- key: a\n  operator: Is\n",
+        ] {
+            assert!(Selector::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }
