@@ -130,6 +130,10 @@ impl Core {
     pub fn active(&self) -> Result<Arc<Active>> {
         self.unsealed().map(|unsealed| unsealed.active).ok_or(Error::Storage(lessor_storage::Error::Sealed))
     }
+    /// The requests that are under way, by id, as `sys/in-flight-req` shows them.
+    pub fn under_way(&self) -> serde_json::Value {
+        serde_json::Value::Object(self.in_flight.shown())
+    }
     fn declared(&self) -> Vec<Declared> {
         self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -2,16 +2,15 @@
 use crate::answer::{Answer, finish, redirect, render};
 use crate::body::{receive, spool};
 use crate::edge::Edge;
-use crate::envelope::{Envelope, admitted, metrics_query};
+use crate::envelope::{Envelope, admitted};
 use crate::forwarded::Peer;
 use crate::path::Cleaned;
 use crate::traces::Begun;
-use crate::{cors, redact, request_log};
+use crate::{cors, gate, redact, request_log};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest};
-use lessor_core::metrics;
 use lessor_core::request::Request;
 use lessor_core::response::Response;
 use std::time::{Duration, Instant};
@@ -44,8 +43,8 @@ async fn serve(edge: &Edge, peer: &Peer, parts: &Parts, payload: Incoming) -> An
         Err(refusal) => return render(refusal, false),
     };
     let unauthenticated = redact::applies(&path);
-    if edge.listener.open_metrics && path == "sys/metrics" && parts.method == Method::GET {
-        return render(metrics::answer(edge.core.settings(), &metrics_query(parts)), false);
+    if let Some(answer) = gate::open(&edge.listener.gates, &edge.core, parts, &path) {
+        return render(answer, false);
     }
     let mut response = match read(edge, peer, parts, path, payload).await {
         // Dropping the request when its time is over revokes what it may have been given.

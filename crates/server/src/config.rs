@@ -1,4 +1,5 @@
 //! Configuration files: HCL 1 or JSON, several of them one after the other.
+mod gates;
 mod headers;
 mod listener;
 mod log;
@@ -10,6 +11,7 @@ mod storage;
 mod tls;
 mod value;
 
+pub use gates::{Gates, Metrics};
 pub use headers::ResponseHeaders;
 pub use listener::{
     Address, Decoder, Forwarded, JsonLimits, Limits, Listener, ProxyBehaviour, ProxyProtocol, Redact, UnixSocket,
@@ -375,7 +377,7 @@ mod tests {
         assert_eq!(tcp.limits.request_duration, Duration::from_secs(10));
         let forwarded = tcp.forwarded.as_ref().unwrap();
         assert_eq!((forwarded.authorized.len(), forwarded.hop_skips), (2, 1));
-        assert!(tcp.redact.version && tcp.open_metrics && tcp.proxy_protocol.is_some());
+        assert!(tcp.redact.version && tcp.gates.metrics.open && tcp.proxy_protocol.is_some());
         let Address::Unix(socket) = &unix.at else { panic!("a unix socket") };
         assert_eq!((socket.mode, socket.user.as_deref()), (Some(0o600), Some("root")));
         assert_eq!(unix.tls, None);

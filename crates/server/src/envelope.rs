@@ -1,9 +1,10 @@
 //! One HTTP request as core takes it: everything that is read from its line, its headers and its body, without a socket.
 use crate::config::{JsonLimits, Listener};
 use crate::forwarded::{self, Peer};
+use crate::gate;
 use crate::headers::{handed_on, namespace, text, token, wrap_ttl};
 use crate::parameters::{body, query};
-use crate::path::{Cleaned, clean};
+use crate::path::Cleaned;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request as HttpRequest};
 use lessor_core::request::Request;
@@ -32,7 +33,7 @@ pub fn admitted(listener: &Listener, parts: &Parts) -> Result<Cleaned, Response>
     if listener.require_request_header && !parts.headers.contains_key("x-vault-request") {
         return Err(Response::error(412, "missing \"X-Vault-Request\" header"));
     }
-    clean(parts.uri.path())
+    gate::enter(&listener.gates, parts.uri.path())
 }
 
 /// The query of `sys/metrics`; scrapers may ask for their format by `Accept` instead.
@@ -73,13 +74,14 @@ impl Envelope {
                 other => other,
             };
         }
+        let namespace = gate::namespace(&listener.gates, &path, namespace(headers));
         Ok(Self(Request {
             id: lessor_core::mount::entry::uuid(),
             operation,
             path: slashed(operation, path)?,
             fields,
             token: token(headers, listener.limits.token_header)?,
-            namespace: namespace(headers),
+            namespace,
             wrap_ttl: wrap_ttl(headers)?,
             client: client.address.map(|address| forwarded::canonical(address.ip())),
             client_port: client.address.map_or(0, |address| address.port()),

@@ -15,6 +15,7 @@ mod dev_tls;
 mod edge;
 mod envelope;
 mod forwarded;
+mod gate;
 mod headers;
 mod json;
 mod listen;

@@ -1,5 +1,5 @@
 //! From options to a running server, and back down.
-use crate::config::{Address, Config, ConfigError, Listener, SealSetup};
+use crate::config::{Address, Config, ConfigError, Gates, Listener, Metrics, SealSetup};
 use crate::dev::{self, Dev};
 use crate::edge::{Edge, Process, Swap};
 use crate::listen::Listening;
@@ -205,7 +205,8 @@ fn dev_configuration(options: &Options) -> Result<Config, ConfigError> {
     let address = options.dev_address.clone().unwrap_or_else(|| "127.0.0.1:8200".to_owned());
     config.storage = Some(Stanza::new("inmem").into());
     config.seal = SealSetup::default();
-    config.listeners.insert(0, Listener { open_metrics: true, ..Listener::plain(address) });
+    let gates = Gates { metrics: Metrics { open: true, ..Metrics::default() }, ..Gates::default() };
+    config.listeners.insert(0, Listener { gates, ..Listener::plain(address) });
     Ok(config)
 }
 

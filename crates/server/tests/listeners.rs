@@ -177,3 +177,61 @@ async fn requests_under_way_end_before_the_server_does() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 204"), "{answer}");
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_listener_serves_figures_alone_or_not_at_all_or_at_a_path_of_its_own() {
+    let status = async |server: &Server, path: &str| {
+        let answer = reqwest::get(format!("http://{}{path}", server.address())).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let open = "tls_disable = 1\n telemetry { unauthenticated_metrics_access = true";
+    let only = listener(&format!("{open}\n metrics_only = true }}")).await;
+    assert_eq!(status(&only, "/v1/sys/metrics").await.0, 200);
+    let elsewhere = (404, "this listener only serves the metrics endpoint".to_owned());
+    assert_eq!(status(&only, "/v1/sys/health").await, elsewhere);
+    let none = listener(&format!("{open}\n disallow_metrics = true }}")).await;
+    assert_eq!(status(&none, "/v1/sys/metrics").await.0, 403);
+    assert_eq!(none.ask("GET", "sys/metrics", &[], "").await.status, 403);
+    assert_eq!(status(&none, "/v1/sys/health").await.0, 200);
+    let moved = listener(&format!("{open}\n metrics_path = \"/metrics\"\n metrics_only = true }}")).await;
+    assert_eq!(status(&moved, "/metrics?format=prometheus").await.0, 200);
+    assert_eq!(status(&moved, "/v1/sys/metrics").await, elsewhere);
+}
+
+#[tokio::test]
+async fn requests_under_way_are_shown_without_a_token_only_where_the_listener_says_so() {
+    for stanza in [
+        "profiling { unauthenticated_in_flight_request_access = true }",
+        "inflight_requests_logging { unauthenticated_in_flight_requests_access = true }",
+    ] {
+        let open = listener(&format!("tls_disable = 1\n {stanza}")).await;
+        assert_eq!(reqwest::get(open.url("sys/in-flight-req")).await.unwrap().status(), 200, "{stanza}");
+    }
+    let closed = listener("tls_disable = 1\n disable_replication_status_endpoints = true").await;
+    assert_eq!(reqwest::get(closed.url("sys/in-flight-req")).await.unwrap().status(), 403);
+    assert_eq!(closed.ask("GET", "sys/replication/status", &[], "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_listener_with_a_namespace_of_its_own_reaches_nothing_outside_of_it() {
+    let server = listener("tls_disable = 1\n chroot_namespace = \"/team\"").await;
+    assert_eq!(server.ask("GET", "sys/mounts", &[], "").await.error(), "namespace not found");
+    let everywhere = format!("http://{}/v1", server.running.addresses()[0]);
+    let client = reqwest::Client::new();
+    for path in ["sys/namespaces/team", "team/sys/namespaces/sub", "sys/namespaces/other"] {
+        let made = client.post(format!("{everywhere}/{path}")).header("X-Vault-Token", ROOT).send().await.unwrap();
+        assert_eq!(made.status(), 200, "{path}");
+    }
+    assert_eq!(server.ask("PUT", "sys/mounts/kv", &[], r#"{"type":"kv"}"#).await.status, 204);
+    let inside = [("X-Vault-Namespace", "sub")];
+    assert_eq!(server.ask("PUT", "sys/mounts/kv", &inside, r#"{"type":"kv"}"#).await.status, 204);
+    let shown = client.get(format!("{everywhere}/sys/mounts")).header("X-Vault-Namespace", "team");
+    let shown = Answer::of(shown.header("X-Vault-Token", ROOT).send().await.unwrap()).await.json();
+    assert!(shown["data"]["kv/"].is_object() && shown["data"]["secret/"].is_null(), "{shown}");
+    assert_eq!(server.ask("GET", "secret/config", &[], "").await.status, 404);
+    assert_eq!(server.ask("GET", "other/sys/mounts", &[], "").await.status, 404);
+    assert_eq!(server.ask("GET", "sys/mounts", &[("X-Vault-Namespace", "other")], "").await.status, 404);
+    assert_eq!(server.ask("GET", "sys/raw/core/x", &[], "").await.status, 400);
+    assert_eq!(server.ask("PUT", "sys/seal", &[], "").await.error(), "operation unavailable in namespaces");
+    assert!(server.is_well().await);
+}

@@ -32,7 +32,7 @@ async fn ha_status(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
 }
 
 async fn in_flight(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {
-    Ok(Reply::bare(200, Value::Object(system.core()?.in_flight.shown())))
+    Ok(Reply::bare(200, system.core()?.under_way()))
 }
 
 async fn version_history(system: Arc<System>, _: Context, (): ()) -> Result<Reply> {

@@ -1,4 +1,5 @@
 //! `listener "tcp"` and `listener "unix"`.
+use super::gates::{Gates, gates};
 use super::headers::{ResponseHeaders, response_headers};
 use super::tls::{Tls, tls};
 use super::value::{bound, count, duration, flag, list, networks, text};
@@ -184,8 +185,8 @@ pub struct Listener {
     pub redact: Redact,
     /// Turns away requests without `X-Vault-Request` (412).
     pub require_request_header: bool,
-    /// Serves `sys/metrics` without a token.
-    pub open_metrics: bool,
+    /// What it opens to everybody, and what it keeps to itself.
+    pub gates: Gates,
     /// Lets holders of key shares rekey without a token, on every listener.
     pub open_rekey: bool,
     /// Lets holders of key shares generate a root token without a token, on every listener.
@@ -204,7 +205,7 @@ impl Listener {
             headers: ResponseHeaders::default(),
             redact: Redact::default(),
             require_request_header: false,
-            open_metrics: false,
+            gates: Gates::default(),
             open_rekey: false,
             open_generate_root: false,
         }
@@ -255,16 +256,16 @@ const KNOWN: &[&str] = &[
     "socket_group",
     "disable_unauthed_rekey_endpoints",
     "disable_unauthed_generate_root_endpoints",
+    "chroot_namespace",
+    "disable_replication_status_endpoints",
+    "profiling",
+    "inflight_requests_logging",
     // Of Vault and OpenBao, without a meaning here.
     "cluster_address",
-    "chroot_namespace",
     "max_request_json_memory",
     "max_request_json_strings",
     "tls_prefer_server_cipher_suites",
     "tls_key_exchange_preferences",
-    "disable_replication_status_endpoints",
-    "profiling",
-    "inflight_requests_logging",
     "agent_api",
     "proxy_api",
     "role",
@@ -298,7 +299,7 @@ pub(super) fn listener(
             version: flag(body, "redact_version")?,
         },
         require_request_header: flag(body, "require_request_header")?,
-        open_metrics: open_metrics(body)?,
+        gates: gates(body, places)?,
         open_rekey: !body.bool("disable_unauthed_rekey_endpoints")?.unwrap_or(true),
         open_generate_root: !body.bool("disable_unauthed_generate_root_endpoints")?.unwrap_or(true),
     })
@@ -400,12 +401,5 @@ fn decoder(name: &str) -> Result<Decoder, Fault> {
         _ => Err(Fault::Value(format!(
             "x_forwarded_for_client_cert_header_decoders: unknown '{name}': use URL, BASE64, DER, PEM or RFC9440"
         ))),
-    }
-}
-
-fn open_metrics(body: &Body) -> Result<bool, Fault> {
-    match body.blocks("telemetry", 0)?.first() {
-        Some(block) => flag(block.body, "unauthenticated_metrics_access"),
-        None => Ok(false),
     }
 }
