@@ -93,6 +93,7 @@ static COMMANDS: &[&Command] = &[
     &namespace::change::PATCH,
     &namespace::list::COMMAND,
     &namespace::list::LOOKUP,
+    &namespace::list::SCAN,
     &namespace::lock::LOCK,
     &namespace::lock::UNLOCK,
     &operator::config::DIAGNOSE,

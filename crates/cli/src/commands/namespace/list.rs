@@ -17,6 +17,15 @@ pub static COMMAND: Command = Command {
     run: |ctx, args| Box::pin(list(ctx, args)),
 };
 
+pub static SCAN: Command = Command {
+    name: "namespace scan",
+    usage: "",
+    about: "List the namespaces below the one in use, as deep as it goes.",
+    example: "lessor namespace scan -detailed",
+    flags: &[flag("detailed", Kind::Bool, "Show the details the server has about each.")],
+    run: |ctx, args| Box::pin(scan(ctx, args)),
+};
+
 pub static LOOKUP: Command = Command {
     name: "namespace lookup",
     usage: "PATH",
@@ -29,6 +38,16 @@ pub static LOOKUP: Command = Command {
 async fn list(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 0)?;
     let found = ctx.find("Error listing namespaces", Request::list("sys/namespaces")).await?;
+    show_all(ctx, args, found)
+}
+
+async fn scan(ctx: &mut Ctx, args: &Args) -> Outcome {
+    arity(args, 0, 0)?;
+    let found = ctx.find("Error scanning namespaces", Request::scan("sys/namespaces")).await?;
+    show_all(ctx, args, found)
+}
+
+fn show_all(ctx: &mut Ctx, args: &Args, found: Option<Value>) -> Outcome {
     let empty = |secret: &Value| secret["data"]["keys"].as_array().is_none_or(Vec::is_empty);
     match found.filter(|secret| !empty(secret)) {
         Some(secret) if args.is("detailed") && ctx.is_table() => show_details(ctx, &secret),
