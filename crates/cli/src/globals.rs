@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lessor_client::{Config, PemSource, SrvLookup, TlsSettings, Token};
+use lessor_client::{Config, PemSource, RateLimit, SrvLookup, TlsSettings, Token};
 
 use crate::Environment;
 use crate::duration;
@@ -78,6 +78,13 @@ pub fn config(args: &Args, env: &Environment) -> Result<Config, String> {
     };
     config.follow_redirects = !args.boolean("disable-redirects").unwrap_or_else(|| env.is_true("DISABLE_REDIRECTS"));
     config.srv_lookup = env.is_true("SRV_LOOKUP").then(SrvLookup::default);
+    config.rate_limit = match env.get("RATE_LIMIT") {
+        Some(text) => {
+            let wrong = || format!("VAULT_RATE_LIMIT: {text:?} is no rate of requests per second, such as 10 or 10:50");
+            Some(RateLimit::parse(text).ok_or_else(wrong)?)
+        }
+        None => None,
+    };
     config.proxy = env.get("PROXY_ADDR").or_else(|| env.get("HTTP_PROXY")).map(str::to_owned);
     Ok(config)
 }

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 pub use stream::Stream;
 
+use crate::rate::Bucket;
 use crate::{ApiError, Config, Error, Method, Request, Response, Token, tls};
 
 /// Answers above this size are refused; the server itself takes no larger bodies than 32 MiB.
@@ -23,6 +24,7 @@ pub struct Client {
     config: Config,
     base: Url,
     socket: Option<String>,
+    bucket: Option<Bucket>,
     /// Host and port of the service record, once it was asked for; `None` where there is no such record.
     service: OnceCell<Option<(String, u16)>>,
     plain: OnceCell<reqwest::Client>,
@@ -42,7 +44,16 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(bad("expected http://host:port, https://host:port or unix:///path"));
         }
-        Ok(Self { config, base, socket, service: OnceCell::new(), plain: OnceCell::new(), secure: OnceCell::new() })
+        let bucket = config.rate_limit.map(Bucket::new);
+        Ok(Self {
+            config,
+            base,
+            socket,
+            bucket,
+            service: OnceCell::new(),
+            plain: OnceCell::new(),
+            secure: OnceCell::new(),
+        })
     }
 
     /// The settings the client was built with.
@@ -123,6 +134,9 @@ impl Client {
     ) -> Result<(u16, Option<String>, Vec<u8>), Error> {
         let mut attempt: u32 = 0;
         loop {
+            if let Some(bucket) = &self.bucket {
+                bucket.take().await;
+            }
             let outcome = self.attempt(method, url, headers, body).await;
             let again = match &outcome {
                 Ok((status, ..)) => *status == 412 || (*status >= 500 && *status != 501),

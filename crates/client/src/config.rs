@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{SrvLookup, TlsSettings, Token};
+use crate::{RateLimit, SrvLookup, TlsSettings, Token};
 
 /// Where a client goes when nothing was configured.
 pub const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
@@ -38,6 +38,8 @@ pub struct Config {
     pub follow_redirects: bool,
     /// Look up `_http._tcp.<host>` in the DNS where the address names no port, and go where the record points.
     pub srv_lookup: Option<SrvLookup>,
+    /// How often it asks at most; without it as often as it likes.
+    pub rate_limit: Option<RateLimit>,
     /// Proxy for all requests; without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.
     pub proxy: Option<String>,
 }
@@ -68,6 +70,7 @@ impl Default for Config {
             retry_wait: (Duration::from_secs(1), Duration::from_millis(1500)),
             follow_redirects: true,
             srv_lookup: None,
+            rate_limit: None,
             proxy: None,
         }
     }

@@ -6,6 +6,7 @@
 mod client;
 mod config;
 mod error;
+mod rate;
 mod request;
 mod srv;
 mod tls;
@@ -14,6 +15,7 @@ mod token;
 pub use client::{Client, Stream};
 pub use config::{Config, DEFAULT_ADDRESS, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT};
 pub use error::{ApiError, Error};
+pub use rate::RateLimit;
 pub use request::{Method, Request, Response};
 pub use srv::SrvLookup;
 pub use tls::{PemSource, TlsSettings};

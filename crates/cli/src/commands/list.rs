@@ -10,25 +10,42 @@ use crate::output::show;
 /// The flag of the commands that list.
 pub const DETAILED: Flag = flag("detailed", Kind::Bool, "Show the details the server has about each key.");
 
+/// The flags of the commands that list a page at a time.
+pub const AFTER: Flag = flag("after", Kind::Text, "Begin behind this key.");
+pub const LIMIT: Flag = flag("limit", Kind::Number, "Show at most so many keys; 0 or less is all.");
+
+/// Adds what was asked for by [`AFTER`] and [`LIMIT`].
+pub fn page(request: Request, args: &Args) -> Request {
+    let request = match args.text("after") {
+        Some(after) => request.query("after", after),
+        None => request,
+    };
+    match args.number("limit").filter(|limit| *limit > 0) {
+        Some(limit) => request.query("limit", &limit.to_string()),
+        None => request,
+    }
+}
+
 pub static COMMAND: Command = Command {
     name: "list",
     usage: "PATH",
     about: "List the keys below a path.",
     example: "lessor list database/roles",
-    flags: &[DETAILED],
+    flags: &[AFTER, DETAILED, LIMIT],
     run: |ctx, args| Box::pin(run(ctx, args)),
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 1, 1)?;
     let path = clean(&args.rest[0]);
-    list(ctx, &path, &format!("Error listing {path}"), args.is("detailed")).await
+    let found = ctx.find(&format!("Error listing {path}"), page(Request::list(&path), args)).await?;
+    show_found(ctx, &path, "value", found, args.is("detailed"))
 }
 
 /// Lists `path` and prints the keys; nothing there is exit code 2.
-pub async fn list(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outcome {
+pub async fn list(ctx: &mut Ctx, path: &str, what: &str) -> Outcome {
     let found = ctx.find(what, Request::list(path)).await?;
-    show_found(ctx, path, "value", found, detailed)
+    show_found(ctx, path, "value", found, false)
 }
 
 /// Prints the keys of an answer; where there are none, there is no `what`: exit code 2.

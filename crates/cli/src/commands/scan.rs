@@ -1,5 +1,5 @@
 use crate::command::{Command, Outcome, arity, clean};
-use crate::commands::list::{DETAILED, show_found};
+use crate::commands::list::{AFTER, DETAILED, LIMIT, page, show_found};
 use crate::context::Ctx;
 use crate::flags::Args;
 use lessor_client::Request;
@@ -9,18 +9,19 @@ pub static COMMAND: Command = Command {
     usage: "PATH",
     about: "List all keys below a path, as deep as it goes.",
     example: "lessor scan secret/metadata/team",
-    flags: &[DETAILED],
+    flags: &[AFTER, DETAILED, LIMIT],
     run: |ctx, args| Box::pin(run(ctx, args)),
 };
 
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 1, 1)?;
     let path = clean(&args.rest[0]);
-    scan(ctx, &path, "value", args.is("detailed")).await
+    let found = ctx.find(&format!("Error scanning {path}"), page(Request::scan(&path), args)).await?;
+    show_found(ctx, &path, "value", found, args.is("detailed"))
 }
 
 /// Scans `path` and prints the keys; where nothing is, there is no `what`: exit code 2.
-pub async fn scan(ctx: &mut Ctx, path: &str, what: &str, detailed: bool) -> Outcome {
+pub async fn scan(ctx: &mut Ctx, path: &str, what: &str) -> Outcome {
     let found = ctx.find(&format!("Error scanning {path}"), Request::scan(path)).await?;
-    show_found(ctx, path, what, found, detailed)
+    show_found(ctx, path, what, found, false)
 }

@@ -18,5 +18,5 @@ async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     let place = find(ctx, args, args.rest.first().map_or("", String::as_str)).await?;
     let path = place.at("metadata");
     let path = path.trim_end_matches('/');
-    list(ctx, path, &format!("Error listing {path}"), false).await
+    list(ctx, path, &format!("Error listing {path}")).await
 }

@@ -16,5 +16,5 @@ pub static COMMAND: Command = Command {
 async fn run(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 1)?;
     let place = find(ctx, args, args.rest.first().map_or("", String::as_str)).await?;
-    scan(ctx, place.at("metadata").trim_end_matches('/'), "entries", false).await
+    scan(ctx, place.at("metadata").trim_end_matches('/'), "entries").await
 }

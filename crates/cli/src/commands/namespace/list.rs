@@ -7,6 +7,7 @@ use crate::commands::list::show_details;
 use crate::context::Ctx;
 use crate::failure::Failure;
 use crate::flags::{Args, Kind, flag};
+use crate::output;
 
 pub static COMMAND: Command = Command {
     name: "namespace list",
@@ -43,7 +44,11 @@ async fn list(ctx: &mut Ctx, args: &Args) -> Outcome {
 
 async fn scan(ctx: &mut Ctx, args: &Args) -> Outcome {
     arity(args, 0, 0)?;
-    let found = ctx.find("Error scanning namespaces", Request::scan("sys/namespaces")).await?;
+    let mut found = ctx.find("Error scanning namespaces", Request::scan("sys/namespaces")).await?;
+    // Servers name them as they find them: level by level, or in no order.
+    if let Some(keys) = found.as_mut().and_then(|secret| secret["data"]["keys"].as_array_mut()) {
+        keys.sort_by_key(output::show);
+    }
     show_all(ctx, args, found)
 }
 
