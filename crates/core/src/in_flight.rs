@@ -33,6 +33,9 @@ impl InFlight {
             "client_remote_address": client.unwrap_or_default(),
             "request_path": format!("/v1/{}", request.path),
             "request_method": method(request.operation),
+            // Who asks is found out later; nobody is kept here by name.
+            "client_id": "",
+            "snapshot_index": 0,
         });
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).insert(request.id.clone(), shown);
         Entered { all: self, id: request.id.clone() }

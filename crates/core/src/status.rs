@@ -19,7 +19,8 @@ pub async fn answer(core: &Arc<Core>, request: &Request) -> Option<Response> {
         "sys/init" if write => initialise(core, request.fields.clone()).await,
         "sys/unseal" if write => unseal(core, request.fields.clone()).await,
         "sys/leader" if read => leader(core),
-        "sys/health" | "sys/seal-status" | "sys/init" | "sys/unseal" | "sys/leader" => {
+        "sys/seal" | "sys/step-down" if write || request.help => return None,
+        "sys/health" | "sys/seal-status" | "sys/init" | "sys/unseal" | "sys/leader" | "sys/seal" | "sys/step-down" => {
             Ok(Response::bare(405, json!({ "errors": [] })))
         }
         _ => return None,
@@ -30,6 +31,7 @@ pub async fn answer(core: &Arc<Core>, request: &Request) -> Option<Response> {
 type Answer = lessor_engine::Result<Response>;
 
 #[derive(Params)]
+#[expect(dead_code, reason = "what is said of nodes that do not exist is only checked")]
 struct Codes {
     /// Status of an unsealed node.
     #[param(default = "200")]
@@ -40,6 +42,20 @@ struct Codes {
     /// Status before initialisation.
     #[param(default = "501")]
     uninitcode: i64,
+    /// Checked, without effect: no node is a standby.
+    standbycode: i64,
+    /// Checked, without effect: no node is a standby.
+    standbyok: bool,
+    /// Checked, without effect: no node is a standby.
+    performancestandbycode: i64,
+    /// Checked, without effect: no node is a standby.
+    perfstandbyok: bool,
+    /// Checked, without effect: there is no second data centre.
+    drsecondarycode: i64,
+    /// Checked, without effect: no node is a standby.
+    haunhealthycode: i64,
+    /// Checked, without effect: no node is removed.
+    removedcode: i64,
 }
 
 async fn health(core: &Core, fields: &Fields) -> Answer {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lessor_core::response::Response;
-use lessor_engine::Operation::{List, Read, Update};
+use lessor_engine::Operation::{Delete, List, Read, Update};
 use lessor_engine::Secret;
 use lessor_testkit::node::{Node, ROOT, World, ok, request};
 use serde_json::{Value, json};
@@ -230,4 +230,60 @@ async fn a_cubbyhole_belongs_to_its_token_and_ends_with_it() {
     let active = node.core.active().map_err(|error| error.to_string()).unwrap();
     let left = active.storage.scan("cubbyhole/", None, 10).await.unwrap();
     assert_eq!(left.len(), 1, "only the root token's own is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrapped_answers_lie_among_the_leases_of_what_was_asked_and_end_with_it() {
+    let (simulation, _) = lessor_testkit::sim::simulation();
+    let node = World::new(vec![simulation.factory]).initialise().await;
+    node.write("sys/mounts/sim", json!({ "type": "sim" })).await;
+    for step in &simulation.setup {
+        ok(&step.path, node.step("sim/", step).await);
+    }
+    let look = async |answer: &Value| {
+        let of = json!({ "token": answer["wrap_info"]["token"] });
+        node.ask(Update, "sys/wrapping/lookup", of).await.status
+    };
+    let read = async |path: &str| {
+        let mut asked = request(Read, path, Value::Null);
+        (asked.token, asked.wrap_ttl) = (Some(Secret::new(ROOT)), Some(Duration::from_secs(60)));
+        ok(path, node.send(asked).await)
+    };
+    let answer = wrapped(&node, "sys/wrapping/wrap", json!({ "a": 1 })).await;
+    assert_eq!(node.list("sys/leases/lookup/").await, ["sys/"]);
+    let listed = node.list("sys/leases/lookup/sys/wrapping/wrap/").await;
+    assert_eq!(listed.len(), 1);
+    let id = format!("sys/wrapping/wrap/{}", listed[0]);
+    assert_eq!(node.write("sys/leases/lookup", json!({ "lease_id": id })).await["data"]["renewable"], false);
+    ok("revoke", node.ask(Update, "sys/leases/revoke-prefix/sys/wrapping", Value::Null).await);
+    assert_eq!(look(&answer).await, 400);
+    assert!(node.list("sys/leases/lookup/sys/").await.is_empty());
+    let (kept, gone) = (read("sys/mounts/sim").await, read("sim/creds/app").await);
+    assert_eq!((look(&kept).await, look(&gone).await), (200, 200));
+    ok("unmount", node.ask(Delete, "sys/mounts/sim", Value::Null).await);
+    assert_eq!((look(&kept).await, look(&gone).await), (200, 400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrapped_answers_of_a_namespace_are_listed_and_ended_in_that_namespace_alone() {
+    let node = node().await;
+    node.write("sys/namespaces/team", json!({})).await;
+    let mut asked = request(Read, "sys/mounts", Value::Null);
+    (asked.token, asked.wrap_ttl) = (Some(Secret::new(ROOT)), Some(Duration::from_secs(60)));
+    asked.namespace = "team/".to_owned();
+    let answer = ok("wrap", node.send(asked).await);
+    assert!(node.list("sys/leases/lookup/").await.is_empty());
+    assert!(node.list("sys/leases/lookup/team/").await.is_empty());
+    let inside = async |operation, path: &str| {
+        let mut asked = request(operation, path, Value::Null);
+        (asked.token, asked.namespace) = (Some(Secret::new(ROOT)), "team/".to_owned());
+        node.send(asked).await
+    };
+    let listed = ok("list", inside(List, "sys/leases/lookup/").await);
+    assert_eq!(listed["data"]["keys"], json!(["sys/"]));
+    node.ask(Update, "sys/leases/revoke-prefix/team/sys", Value::Null).await;
+    let look = json!({ "token": answer["wrap_info"]["token"] });
+    assert_eq!(node.ask(Update, "sys/wrapping/lookup", look.clone()).await.status, 200);
+    ok("revoke", inside(Update, "sys/leases/revoke-prefix/sys").await);
+    assert_eq!(node.ask(Update, "sys/wrapping/lookup", look).await.status, 400);
 }

@@ -150,6 +150,13 @@ POST two/undelete/a
 POST two/undelete/a {"versions":"x"}
 POST two/undelete/a {"versions":[1.5]}
 POST two/undelete/none {"versions":[1]}
+POST two/config {"delete_version_after":"1h"}
+POST two/data/term {"data":{}}
+DELETE two/data/term
+POST two/undelete/term {"versions":[1]}
+GET two/data/term ~~ undeletion with a term ~~ 200 ~~ "deletion_time":""
+POST two/config {"delete_version_after":"0s"}
+DELETE two/metadata/term
 POST two/delete/a {"versions":[5]}
 POST two/delete/a {"versions":[99]}
 POST two/delete/a {}

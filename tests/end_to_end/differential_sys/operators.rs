@@ -138,6 +138,15 @@ GET sys/monitor?log_format=zzz
 GET sys/version-history
 GET sys/internal/counters/requests
 GET sys/internal/ui/namespaces
+GET sys/internal/ui/mounts/secret/a
+GET sys/internal/ui/mounts/auth/token
+GET sys/internal/ui/mounts/cubbyhole
+GET sys/health?standbyok=x ~~ texts of refusals in sys ~~ 400 ~~ standbyok
+GET sys/health?standbycode=x ~~ texts of refusals in sys ~~ 400 ~~ standbycode
+GET sys/step-down
+GET sys/seal
+DELETE sys/seal
+GET sys/step-down @
 GET sys/license/status
 GET sys/managed-keys
 GET sys/nope

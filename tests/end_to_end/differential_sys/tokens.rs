@@ -14,6 +14,8 @@ POST auth/token/create {"type":"batch","num_uses":3}
 POST auth/token/create {"type":"zzz"}
 POST auth/token/create {"id":"a.b"}
 POST auth/token/create {"id":"s.x"}
+POST auth/token/create {"id":"hvs.x"}
+POST auth/token/create {"id":"mine","policies":["default"]} ~~ tokens of one's own words ~~ 200 ~~ "warnings":null
 POST auth/token/create {"no_parent":true,"ttl":"1h"}
 POST auth/token/create {"renewable":false,"ttl":"1h"}
 POST auth/token/create {"num_uses":-1}
@@ -86,6 +88,11 @@ GET auth/token/nope
 
 const WRAPPING: &str = r#"
 POST sys/wrapping/wrap {"a":1}
+LIST sys/leases/lookup/sys
+LIST sys/leases/lookup/sys/wrapping
+POST sys/wrapping/unwrap @ {}
+POST sys/wrapping/rewrap @ {}
+POST sys/wrapping/unwrap @ {"token":"$wrap"}
 POST sys/wrapping/lookup {"token":"$wrap"}
 GET sys/wrapping/lookup @$wrap
 POST sys/wrapping/lookup {"token":"nope"}

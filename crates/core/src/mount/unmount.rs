@@ -20,6 +20,7 @@ impl Active {
         if mounted.entry.is_auth() {
             self.revoke_tokens_below(&path).await?;
         }
+        self.revoke_wrapping_below(&mounted.entry.namespace, &mounted.entry.path).await?;
         self.revoke_prefix(&path, how).await?;
         self.finish_intents(uuid).await?;
         self.end_rotations(uuid).await?;

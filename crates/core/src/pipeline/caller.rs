@@ -33,7 +33,7 @@ pub async fn identify(active: &Active, request: &Request, access: Access, glance
     }
     let denied = || Refusal(denied(request));
     let text = request.token.as_ref().filter(|token| !token.is_empty());
-    let text = text.ok_or_else(|| Refusal(Response::error(403, "permission denied")))?;
+    let text = text.ok_or_else(|| Refusal(nobody(request)))?;
     let found = active.tokens.find_as_of(glance, text.expose(), active.now()).await?.ok_or_else(denied)?;
     let token = found.token;
     if !token.admits(request.client) || !request.namespace.starts_with(&token.namespace) {
@@ -54,12 +54,26 @@ pub async fn identify(active: &Active, request: &Request, access: Access, glance
     Ok(Session { token: Some(Arc::new(used)), subject, last_use: left < 0, namespace })
 }
 
+/// Nobody asks; where a wrapping token is what the caller came with, that it is missing says so.
+fn nobody(request: &Request) -> Response {
+    let named = request.fields.get("token").and_then(|token| token.as_str()).unwrap_or_default();
+    let what = if unwraps(request) && named.is_empty() {
+        "error validating wrapping token: token is empty"
+    } else {
+        "permission denied"
+    };
+    Response::error(403, what)
+}
+
+fn unwraps(request: &Request) -> bool {
+    matches!(request.path.as_str(), "sys/wrapping/unwrap" | "sys/wrapping/rewrap")
+}
+
 /// A wrapping token that is used up says so where it is what the caller came for.
 fn denied(request: &Request) -> Response {
-    let unwraps = matches!(request.path.as_str(), "sys/wrapping/unwrap" | "sys/wrapping/rewrap");
     let named = request.fields.get("token").and_then(|token| token.as_str());
     let own = named.is_none_or(|named| request.token.as_ref().map(Secret::expose) == Some(named));
-    if unwraps && own {
+    if unwraps(request) && own {
         return Response::error(400, "wrapping token is not valid or does not exist");
     }
     Response::error(403, "permission denied")

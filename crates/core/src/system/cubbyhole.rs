@@ -21,7 +21,7 @@ struct At {
 async fn own(system: &System, cx: &Context) -> Result<View> {
     let token = system.caller(cx).await?;
     if token.kind == Kind::Batch {
-        return Err(Error::invalid("cubbyhole operations are only supported by \"service\" type tokens"));
+        return Err(Error::invalid("cubbyhole operations are only supported by 'service' type tokens"));
     }
     Ok(cubbyhole::of(&system.active()?.storage, &token.key))
 }

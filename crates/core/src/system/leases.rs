@@ -86,11 +86,10 @@ async fn lookup(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
     Ok(Reply::data(data))
 }
 
-/// Tokens stand among the leases of `auth/`, by the path they were made at and their storage id.
+/// Tokens stand among the leases, by the path they were made at and their storage id: those of logins below `auth/`,
+/// those that hold a wrapped answer where that was asked for.
 async fn token_of(active: &Active, cx: &Context, id: &str) -> Result<Option<Token>> {
-    let Some((path, key)) = id.rsplit_once('/').filter(|(path, _)| path.starts_with("auth/")) else {
-        return Ok(None);
-    };
+    let Some((path, key)) = id.rsplit_once('/') else { return Ok(None) };
     let found = active.tokens.get(key, active.now()).await?.map(|(token, _)| token);
     Ok(found.filter(|token| token.path == path && token.namespace == cx.namespace))
 }
@@ -110,31 +109,41 @@ async fn list(system: Arc<System>, cx: Context, below: Below) -> Result<Reply> {
     let active = system.active()?;
     let shown = if below.prefix.is_empty() || below.prefix.ends_with('/') { below.prefix } else { below.prefix + "/" };
     let prefix = format!("{}{shown}", cx.namespace);
-    if shown.starts_with("auth/") {
-        return list_tokens(&active, &prefix).await;
-    }
-    let mut names = list_leases(&active, &prefix).await?;
-    if shown.is_empty() && !active.tokens.below(&format!("{prefix}auth/"), None, 1).await?.is_empty() {
-        names.push("auth/".to_owned());
-        names.sort_unstable();
-    }
+    let mut names = if shown.starts_with("auth/") { Vec::new() } else { list_leases(&active, &prefix).await? };
+    names.extend(list_tokens(&active, &cx.namespace, &prefix).await?);
+    names.sort_unstable();
+    names.dedup();
     Ok(Reply::list(names))
 }
 
-async fn list_tokens(active: &Active, prefix: &str) -> Result<Reply> {
+async fn list_tokens(active: &Active, namespace: &str, prefix: &str) -> Result<Vec<String>> {
+    // What lies below the path of another namespace is that one's own.
+    let foreign = |path: &str| active.namespaces.resolve("", path).is_some_and(|found| found.namespace != namespace);
     let (mut names, mut after) = (Vec::<String>::new(), None::<String>);
+    if !prefix.is_empty() && foreign(prefix) {
+        return Ok(names);
+    }
     loop {
         let page = active.tokens.below(prefix, after.as_deref(), PAGE).await?;
-        for rest in &page {
-            let name = rest.find('/').map_or(rest.as_str(), |slash| &rest[..=slash]);
-            if names.last().is_none_or(|last| last != name) {
-                names.push(name.to_owned());
-            }
-        }
-        if page.len() < PAGE {
-            return Ok(Reply::list(names));
-        }
+        let size = page.len();
         after = page.last().cloned();
+        let mut skips = false;
+        for rest in page {
+            let Some(slash) = rest.find('/') else {
+                names.push(rest);
+                continue;
+            };
+            let folder = &rest[..=slash];
+            if !foreign(&format!("{prefix}{folder}")) {
+                names.push(folder.to_owned());
+            }
+            // One token is enough to show its folder; the rest of it is skipped.
+            (after, skips) = (Some(format!("{folder}\u{10FFFF}")), true);
+            break;
+        }
+        if size < PAGE && !skips {
+            return Ok(names);
+        }
     }
 }
 
@@ -239,7 +248,8 @@ async fn scope(active: &Active, cx: &Context, prefix: &str) -> Result<String> {
     Ok(if whole { key } else { key + "/" })
 }
 
-/// Ends the leases below a prefix, or the tokens where the prefix is one of `auth/`.
+/// Ends the leases below a prefix with the tokens that hold wrapped answers of it, or the tokens where it is one of
+/// `auth/`.
 async fn end_below(active: &Active, cx: &Context, prefix: &str, how: How) -> Result<()> {
     if let Some(token) = token_of(active, cx, prefix).await? {
         return active.revoke_token(&token.key).await;
@@ -248,6 +258,7 @@ async fn end_below(active: &Active, cx: &Context, prefix: &str, how: How) -> Res
         let path = format!("{}{}/", cx.namespace, prefix.trim_end_matches('/'));
         return active.revoke_tokens_below(&path).await;
     }
+    active.revoke_wrapping_below(&cx.namespace, &format!("{}/", prefix.trim_end_matches('/'))).await?;
     active.revoke_prefix(&scope(active, cx, prefix).await?, how).await
 }
 

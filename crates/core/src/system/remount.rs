@@ -94,6 +94,7 @@ impl Active {
         if from.path.starts_with("auth/") {
             self.revoke_tokens_below(&full).await?;
         }
+        self.revoke_wrapping_below(&from.namespace, &from.path).await?;
         self.revoke_prefix(&full, How::Wait).await?;
         self.mounts.move_to(uuid, &to.namespace, &to.path).await?;
         self.quotas.follow((&from.namespace, &from.path), (&to.namespace, &to.path)).await

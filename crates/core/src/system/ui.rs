@@ -1,5 +1,5 @@
 //! `sys/internal/ui/mounts`, by which the command line finds out what a path belongs to.
-use super::System;
+use super::{System, tune};
 use crate::mount::Mounted;
 use lessor_engine::{Context, Error, Params, Paths, Reply, Result};
 use serde_json::{Value, json};
@@ -13,24 +13,11 @@ pub(super) fn declare(paths: Paths<System>) -> Paths<System> {
     )
 }
 
-fn show(mounted: &Mounted) -> Value {
+fn show(namespace: &str, mounted: &Mounted) -> Value {
     let entry = &mounted.entry;
-    json!({
-        "accessor": entry.accessor,
-        "config": {
-            "default_lease_ttl": entry.config.default_lease_ttl,
-            "max_lease_ttl": entry.config.max_lease_ttl,
-            "force_no_cache": entry.config.force_no_cache,
-        },
-        "description": entry.description,
-        "external_entropy_access": false,
-        "local": entry.local,
-        "options": if entry.options.is_empty() { Value::Null } else { json!(entry.options) },
-        "path": entry.path.strip_prefix("auth/").unwrap_or(&entry.path),
-        "seal_wrap": entry.seal_wrap,
-        "type": entry.kind,
-        "uuid": entry.uuid,
-    })
+    let mut shown = tune::show(namespace, entry);
+    shown["path"] = entry.path.strip_prefix("auth/").unwrap_or(&entry.path).into();
+    shown
 }
 
 /// What a mount shows to somebody without a token.
@@ -50,7 +37,7 @@ async fn all(system: Arc<System>, cx: Context, (): ()) -> Result<Reply> {
         if !reached && mounted.entry.config.listing_visibility != "unauth" {
             continue;
         }
-        let entry = if acl.is_some() { show(&mounted) } else { show_unauthenticated(&mounted) };
+        let entry = if acl.is_some() { show(&cx.namespace, &mounted) } else { show_unauthenticated(&mounted) };
         match path.strip_prefix("auth/") {
             Some(path) => shown["auth"][path] = entry,
             None => shown["secret"][path] = entry,
@@ -76,5 +63,5 @@ async fn one(system: Arc<System>, cx: Context, at: At) -> Result<Reply> {
             at.path.trim_end_matches('/')
         )));
     };
-    Ok(Reply::data(show(&mounted)))
+    Ok(Reply::data(show(&cx.namespace, &mounted)))
 }

@@ -56,6 +56,29 @@ impl Active {
         }
     }
 
+    /// Ends the tokens that hold wrapped answers of a path (ending in `/`) of a namespace.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn revoke_wrapping_below(&self, namespace: &str, path: &str) -> Result<()> {
+        let (full, mut after) = (format!("{namespace}{path}"), None::<String>);
+        loop {
+            let page = self.tokens.below(&full, after.as_deref(), PAGE).await?;
+            for rest in &page {
+                let key = rest.rsplit('/').next().unwrap_or(rest);
+                let found = self.tokens.get(key, self.now()).await?.map(|(token, _)| token);
+                // Below the path of a namespace lie the tokens of that namespace.
+                if found.is_some_and(|token| token.is_wrapping() && token.namespace == namespace) {
+                    self.revoke_token(key).await?;
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+            after = page.last().cloned();
+        }
+    }
+
     async fn finish_tokens(&self, first: Due) -> Result<()> {
         let mut open = vec![first];
         while let Some(due) = open.pop() {

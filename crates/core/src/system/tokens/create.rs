@@ -215,8 +215,8 @@ fn check_id(create: &Create, cx: &Context) -> Result<Option<Secret>> {
     if !cx.namespace.is_empty() {
         return Err(Error::invalid("token IDs can only be manually specified in the root namespace"));
     }
-    if id.starts_with("s.") {
-        return Err(Error::invalid("custom token ID cannot have the 's.' prefix"));
+    if let Some(prefix) = ["s.", "hvs."].into_iter().find(|prefix| id.starts_with(prefix)) {
+        return Err(Error::invalid(format!("custom token ID cannot have the '{prefix}' prefix")));
     }
     if id.contains('.') {
         return Err(Error::invalid("custom token ID cannot have a '.' in the value"));
