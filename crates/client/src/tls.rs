@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use lessor_tls_client::{AnyCertificate, system_roots};
 
 use crate::Error;
 
@@ -63,13 +63,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn certificates(pem: &[u8], from: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| fail(format!("{from}: {error}")))?;
-    if found.is_empty() {
-        return Err(fail(format!("{from}: no certificate found")));
-    }
-    Ok(found)
+    lessor_tls_client::certificates(pem).map_err(|error| fail(format!("{from}: {error}")))
 }
 
 fn roots(settings: &TlsSettings) -> Result<RootCertStore, Error> {
@@ -91,8 +85,7 @@ fn roots(settings: &TlsSettings) -> Result<RootCertStore, Error> {
             }
         }
     } else {
-        // Single bad certificates in a system store are common and harmless.
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(system_roots());
     }
     Ok(store)
 }
@@ -104,7 +97,7 @@ pub(crate) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, Erro
         .with_safe_default_protocol_versions()
         .map_err(fail)?;
     let builder = if settings.skip_verify {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate::new(provider)))
     } else {
         let store = roots(settings)?;
         if store.is_empty() {
@@ -133,43 +126,4 @@ pub(crate) fn unused_config() -> Result<ClientConfig, Error> {
         .map_err(fail)?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth())
-}
-
-/// `-tls-skip-verify`: any certificate passes, signatures are still checked.
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,25 +1,22 @@
 //! Whom a connection to the directory trusts.
 use crate::settings::{Settings, TlsVersion};
 use lessor_engine::{Error, Result};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use lessor_tls_client::{AnyCertificate, system_roots};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::sync::Arc;
 
 fn certificates(name: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    let found = found.ok().filter(|found| !found.is_empty());
-    found.ok_or_else(|| Error::invalid(format!("{name}: failed to parse certificate: PEM is expected")))
+    lessor_tls_client::certificates(pem.as_bytes())
+        .map_err(|_| Error::invalid(format!("{name}: failed to parse certificate: PEM is expected")))
 }
 
 fn roots(settings: &Settings) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
     if settings.certificate.is_empty() {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
+        return Ok(system_roots());
     }
+    let mut roots = RootCertStore::empty();
     for certificate in certificates("certificate", &settings.certificate)? {
         let wrong = |error| Error::invalid(format!("certificate: failed to parse certificate: {error}"));
         roots.add(certificate).map_err(wrong)?;
@@ -40,7 +37,7 @@ pub fn config(settings: &Settings) -> Result<Arc<ClientConfig>> {
         ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&versions).map_err(failed)?;
     let roots = roots(settings)?;
     let builder = match settings.insecure_tls {
-        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate::new(provider))),
         false => builder.with_root_certificates(roots),
     };
     if settings.client_tls_cert.is_empty() {
@@ -50,40 +47,4 @@ pub fn config(settings: &Settings) -> Result<Arc<ClientConfig>> {
     let key = PrivateKeyDer::from_pem_slice(settings.client_tls_key.expose().as_bytes());
     let key = key.map_err(|_| Error::invalid("client_tls_key: failed to parse key: PEM is expected"))?;
     Ok(Arc::new(builder.with_client_auth_cert(chain, key).map_err(failed)?))
-}
-
-/// `insecure_tls`: encryption against listeners, no proof of who the directory is.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,12 +1,13 @@
 //! TLS to the server, by libpq's modes.
 use crate::{Error, Result};
+use lessor_tls_client::{AnyCertificate, PemError, system_roots};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub fn connector(wanted: &Wanted<'_>) -> Result<MakeRustlsConnect> {
         "verify-full" => trusted(wanted, &provider)?,
         "verify-ca" => Arc::new(AnyName(trusted(wanted, &provider)?)),
         "require" if wanted.ca.is_some() => Arc::new(AnyName(trusted(wanted, &provider)?)),
-        _ => Arc::new(AnyCertificate(Arc::clone(&provider))),
+        _ => Arc::new(AnyCertificate::new(Arc::clone(&provider))),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -72,27 +73,23 @@ pub fn connector(wanted: &Wanted<'_>) -> Result<MakeRustlsConnect> {
 }
 
 fn certificates(pem: &[u8], field: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| Error::new(format!("{field}: {error}")))?;
-    if found.is_empty() {
-        return Err(Error::new(format!("{field} holds no certificate: expected PEM text")));
-    }
-    Ok(found)
+    lessor_tls_client::certificates(pem).map_err(|error| match error {
+        PemError::Empty => Error::new(format!("{field} holds no certificate: expected PEM text")),
+        error => Error::new(format!("{field}: {error}")),
+    })
 }
 
 fn trusted(wanted: &Wanted<'_>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
-    let mut roots = RootCertStore::empty();
-    match &wanted.ca {
+    let roots = match &wanted.ca {
         Some(pem) => {
+            let mut roots = RootCertStore::empty();
             for certificate in certificates(pem, "tls_ca")? {
                 roots.add(certificate).map_err(|error| Error::new(format!("tls_ca: {error}")))?;
             }
+            roots
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
+        None => system_roots(),
+    };
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
         .map_err(|error| Error::new(format!("no certificate authority to verify the server by (set tls_ca): {error}")))
@@ -138,41 +135,5 @@ impl ServerCertVerifier for AnyName {
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
-    }
-}
-
-/// `prefer` and `require`: encryption against listeners, no proof of who the server is.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
