@@ -116,6 +116,7 @@ impl Active {
     /// # Errors
     /// As [`Active::end_all`].
     pub async fn revoke_prefix(&self, prefix: &str, how: How) -> Result<()> {
+        let _time = crate::metrics::timed!("expire.revoke-prefix");
         let mut after: Option<String> = None;
         loop {
             let ids = self.leases.ids(prefix, after.as_deref(), PAGE).await?;

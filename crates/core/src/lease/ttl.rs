@@ -66,6 +66,13 @@ pub fn effective(bounds: &Bounds, start: Timestamp, now: Timestamp) -> Result<Tt
     if bounds.wanted.is_none() && bounds.role.is_none() {
         warning = None;
     }
+    if let Some(period) = bounds.period.filter(|period| *period > bounds.max) {
+        warning = Some(format!(
+            "period of \"{}\" exceeded the effective max_ttl of \"{}\"; period value is capped accordingly",
+            short_string(period),
+            short_string(bounds.max)
+        ));
+    }
     Ok(Ttl { ttl: Duration::from_secs(wanted.as_secs().max(1)), warning })
 }
 
@@ -106,5 +113,13 @@ mod tests {
         assert_eq!(at(100_000, &periodic).unwrap().ttl, seconds(100));
         let explicit = Bounds { explicit_max: Some(seconds(150)), ..periodic };
         assert_eq!(at(100, &explicit).unwrap().ttl, seconds(50));
+    }
+
+    #[test]
+    fn a_period_beyond_the_mounts_maximum_is_cut_and_that_is_told() {
+        let long = at(0, &Bounds { period: Some(seconds(7200)), ..bounds() }).unwrap();
+        assert_eq!(long.ttl, seconds(3600));
+        let told = "period of \"2h\" exceeded the effective max_ttl of \"1h\"; period value is capped accordingly";
+        assert_eq!(long.warning.as_deref(), Some(told));
     }
 }

@@ -31,6 +31,7 @@ pub async fn identify(active: &Active, request: &Request, access: Access, glance
     if access == Access::Open {
         return Ok(Session { token: None, subject: None, last_use: false, namespace });
     }
+    let _time = crate::metrics::timed!("core.check_token");
     let denied = || Refusal(denied(request));
     let text = request.token.as_ref().filter(|token| !token.is_empty());
     let text = text.ok_or_else(|| Refusal(nobody(request)))?;

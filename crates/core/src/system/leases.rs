@@ -48,6 +48,7 @@ struct Of {
 }
 
 async fn lookup(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
+    let _time = crate::metrics::timed!("expire.fetch-lease-times");
     if of.lease_id.is_empty() {
         return Err(Error::invalid("lease_id must be specified"));
     }
@@ -273,6 +274,7 @@ async fn revoke_prefix(system: Arc<System>, cx: Context, revoke: RevokePrefix) -
 }
 
 async fn revoke_force(system: Arc<System>, cx: Context, below: Below) -> Result<Reply> {
+    let _time = crate::metrics::timed!("expire.revoke-force");
     let active = system.active()?;
     end_below(&active, &cx, &below.prefix, How::Force).await?;
     Ok(Reply::empty())

@@ -102,6 +102,7 @@ impl Active {
     }
 
     async fn expire_leases_of(&self, key: &str) -> Result<()> {
+        let _time = crate::metrics::timed!("expire.revoke-by-token");
         let mut after: Option<String> = None;
         loop {
             let ids = self.tokens.leases(key, after.as_deref(), PAGE).await?;

@@ -211,6 +211,8 @@ impl Tokens {
     /// # Errors
     /// When the text is taken, the parent was revoked meanwhile, or storage fails.
     pub async fn create_as(&self, mut token: Token, text: Secret, with: Batch) -> Result<(Token, Secret)> {
+        let _time = crate::metrics::timed!("token.store");
+        let _registered = token.expires.is_some().then(|| crate::metrics::timed!("expire.register-auth"));
         token.key = self.id(text.expose());
         let record = record_key(&token.key);
         let mut batch = Batch::new()
@@ -246,6 +248,7 @@ impl Tokens {
     /// # Errors
     /// When somebody else changed it.
     pub async fn update(&self, old: &Token, new: &Token, version: Version) -> Result<()> {
+        let _time = crate::metrics::timed!("token.store");
         let record = record_key(&old.key);
         let mut batch = Batch::new().expect(&record, Expect::Version(version));
         if old.expires != new.expires {

@@ -122,6 +122,7 @@ async fn login_bounds(system: &System, token: &Token, origin: &Origin, cx: &Cont
 }
 
 async fn extend(system: &System, cx: &Context, found: Found, increment: Seconds, text: &str) -> Result<Reply> {
+    let _time = crate::metrics::timed!("expire.renew-token");
     let Found { token, version } = found;
     if token.kind == Kind::Batch {
         return Err(Error::invalid("batch tokens cannot be renewed"));
