@@ -248,7 +248,7 @@ impl Config {
 
     /// Puts the variables of the environment over the files, where Vault reads them.
     pub fn apply_environment(&mut self, get: impl Fn(&str) -> Option<String>) {
-        let first = |names: &[&str]| names.iter().find_map(|name| get(name)).filter(|value| !value.is_empty());
+        let first = |names: &[&str]| names.iter().find_map(|name| variable(name, &get));
         if let Some(address) = first(&["VAULT_API_ADDR", "VAULT_REDIRECT_ADDR", "VAULT_ADVERTISE_ADDR"]) {
             self.api_addr = Some(address);
         }
@@ -259,7 +259,16 @@ impl Config {
 }
 
 fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    let get = |name: &str| std::env::var(name).ok();
+    // These say where the command line goes: a seal takes them only under the name that Vault gives them for seals.
+    if matches!(name, "VAULT_ADDR" | "VAULT_TOKEN" | "VAULT_NAMESPACE") { get(name) } else { variable(name, get) }
+}
+
+/// A variable of Vault's, which may also be set under the prefix of Lessor or OpenBao; an empty one is not set.
+fn variable(name: &str, get: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let set = |name: &str| get(name).filter(|value| !value.is_empty());
+    let Some(rest) = name.strip_prefix("VAULT_") else { return set(name) };
+    ["LESSOR_", "BAO_", "VAULT_"].iter().find_map(|prefix| set(&format!("{prefix}{rest}")))
 }
 
 enum Fault {
@@ -409,5 +418,13 @@ mod tests {
         let mut config = Config { api_addr: Some("http://file".into()), ..Config::default() };
         config.apply_environment(|name| (name == "VAULT_REDIRECT_ADDR").then(|| "http://env".to_owned()));
         assert_eq!(config.api_addr.as_deref(), Some("http://env"));
+        let ours =
+            [("VAULT_API_ADDR", "http://vault"), ("BAO_API_ADDR", "http://bao"), ("LESSOR_API_ADDR", "http://ours")];
+        for known in 1..=3 {
+            let get =
+                |name: &str| ours[..known].iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_string());
+            config.apply_environment(get);
+            assert_eq!(config.api_addr.as_deref(), Some(ours[known - 1].1));
+        }
     }
 }

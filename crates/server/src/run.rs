@@ -62,8 +62,12 @@ pub async fn run(
     let mut signals = Signals::new()?;
     let running = start(options, factories).await?;
     announce(&running.banner, running.root_token.as_ref().map(Secret::expose));
-    while let Told::Reload = signals.next().await {
-        running.reload().await;
+    loop {
+        match signals.next().await {
+            Told::Reload => running.reload().await,
+            Told::Look => running.look(),
+            Told::Stop => break,
+        }
     }
     running.stop().await;
     Ok(())
@@ -171,6 +175,11 @@ impl Running {
             active.audit.reopen().await;
         }
         tracing::info!("reloaded");
+    }
+    /// Logs what the node is doing: the requests under way, and for how long.
+    pub fn look(&self) {
+        let sealed = self.core.active().is_err();
+        tracing::info!(sealed, requests = %self.core.under_way(), "what is under way");
     }
     /// Accepts nothing more, lets requests that are under way end, and seals.
     pub async fn stop(self) {

@@ -36,6 +36,38 @@ async fn figures_need_a_token_unless_the_listener_says_otherwise() {
     assert_eq!(reqwest::get(open.url("sys/metrics?format=prometheus")).await.unwrap().status(), 200);
 }
 
+#[tokio::test]
+async fn the_ways_of_tokens_and_of_revocations_are_timed_under_vaults_names() {
+    let server = dev("").await;
+    let made = server.ask("POST", "auth/token/create", &[], r#"{"policies":["default"],"ttl":"1h"}"#).await.json();
+    let body = |id: &str| format!(r#"{{"token":"{id}"}}"#);
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    for (path, body) in [
+        ("auth/token/renew", body(token)),
+        ("auth/token/revoke", body(token)),
+        ("sys/leases/lookup", r#"{"lease_id":"none"}"#.to_owned()),
+        ("sys/leases/revoke-prefix/none", String::new()),
+        ("sys/leases/revoke-force/none", String::new()),
+    ] {
+        server.ask("PUT", path, &[], &body).await;
+    }
+    let text = server.ask("GET", "sys/metrics?format=prometheus", &[], "").await.text;
+    for name in [
+        "core_check_token",
+        "token_create",
+        "token_store",
+        "token_lookup",
+        "expire_register_auth",
+        "expire_renew_token",
+        "expire_fetch_lease_times",
+        "expire_revoke_by_token",
+        "expire_revoke_prefix",
+        "expire_revoke_force",
+    ] {
+        assert!(text.contains(&format!("vault_{name}_count ")), "{name}: {text}");
+    }
+}
+
 /// Asks until the text is there: what is counted behind the requests comes when it comes.
 async fn eventually(server: &support::Server, wanted: &str) -> String {
     let asking = async {

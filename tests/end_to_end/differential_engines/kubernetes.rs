@@ -38,8 +38,8 @@ POST auth/kubernetes/role/a {"bound_service_account_names":"*","bound_service_ac
 GET auth/kubernetes/role/a
 POST auth/kubernetes/role/a {"bound_service_account_namespace_selector":"{\"matchLabels\":{\"a\":\"b\"}}","token_policies":"p,q","alias_name_source":"serviceaccount_name","audience":"aud"}
 GET auth/kubernetes/role/A
-POST auth/kubernetes/role/a {"bound_service_account_namespace_selector":"matchExpressions:\n- key: a\n  operator: Exists\n"}
-GET auth/kubernetes/role/a
+POST auth/kubernetes/role/a {"bound_service_account_namespace_selector":"matchExpressions:\n- key: a\n  operator: Exists\n"} ~~ selectors in YAML ~~ 204 ~~ null
+GET auth/kubernetes/role/a ~~ selectors in YAML ~~ 200 ~~ matchExpressions
 POST auth/kubernetes/role/a {"token_ttl":"1h"}
 GET auth/kubernetes/role/a
 POST auth/kubernetes/role/a {"audience":""}

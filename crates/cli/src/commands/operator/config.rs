@@ -32,6 +32,7 @@ pub static DIAGNOSE: Command = Command {
             Kind::List,
             "listener or storage, to leave that check out while the server runs; may be repeated.",
         ),
+        flag("debug", Kind::Bool, "Accepted for the sake of existing scripts: everything is shown anyway."),
     ],
     run: |ctx, args| Box::pin(async move { diagnose(ctx, args) }),
 };
