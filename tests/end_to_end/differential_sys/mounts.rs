@@ -65,9 +65,10 @@ POST sys/mounts/cubbyhole/tune {"audit_non_hmac_request_keys":["a"]}
 GET sys/mounts/cubbyhole/tune
 POST sys/mounts/sys/tune {"audit_non_hmac_response_keys":"a,b"}
 POST sys/mounts/sys/tune {}
-POST sys/mounts/kv1/tune {"options":{"x":"y","version":"1"}}
-POST sys/mounts/kv1/tune {"options":{"x":""}}
-GET sys/mounts/kv1
+POST sys/mounts/kvo {"type":"kv","options":{"version":"1","b":"c"}}
+POST sys/mounts/kvo/tune {"options":{"b":"","x":"y"}}
+GET sys/mounts/kvo
+DELETE sys/mounts/kvo
 POST sys/mounts/kv1/tune {"plugin_version":"v99.0.0"}
 POST sys/mounts/kv1/tune {}
 "#;
