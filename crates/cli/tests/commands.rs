@@ -145,7 +145,7 @@ async fn an_oidc_login_listens_for_the_browser_and_trades_the_code_for_a_token()
     let nonce = asked["client_nonce"].as_str().unwrap();
     assert!(nonce.len() >= 16);
     let last = &seen.last().unwrap().what;
-    assert_eq!(last, &format!("GET /v1/auth/oidc/oidc/callback?state=st&code=good&client_nonce={nonce}"));
+    assert_eq!(last, &format!("GET /v1/auth/oidc/oidc/callback?client_nonce={nonce}&code=good&state=st"));
 }
 
 /// A GET as a browser makes it; returns the whole answer.
@@ -279,4 +279,18 @@ async fn retries_happen_only_when_asked_for() {
     env.push(("BAO_MAX_RETRIES".into(), "1".into()));
     assert_eq!(run("lessor", &words("read secret/x"), &env, "").await.code, 2);
     assert_eq!(recorder.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_page_is_asked_for_and_a_rate_that_is_none_is_refused_before_anything_is_sent() {
+    let server = Recorder::start(|_| (200, br#"{"data":{"keys":["b"]}}"#.to_vec())).await;
+    assert_eq!(server.run("list -after=a -limit=1 secret/metadata").await.code, 0);
+    assert_eq!(server.run("scan -limit=0 secret/metadata").await.code, 0);
+    let mut env = server.env();
+    env.push(("VAULT_RATE_LIMIT".to_owned(), "5:x".to_owned()));
+    let refused = run("lessor", &words("list secret/metadata"), &env, "").await;
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("VAULT_RATE_LIMIT") && refused.err.contains("10:50"), "{}", refused.err);
+    let what: Vec<String> = server.seen.lock().unwrap().iter().map(|seen| seen.what.clone()).collect();
+    assert_eq!(what, ["GET /v1/secret/metadata?after=a&limit=1&list=true", "GET /v1/secret/metadata?scan=true"]);
 }

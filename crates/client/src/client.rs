@@ -203,7 +203,10 @@ impl Client {
         // The URL type escapes what must be escaped except '%', which is a plain character in a path name here.
         url.set_path(&format!("{prefix}/v1/{}", request.path.replace('%', "%25")));
         if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
+            // By name, as the field's clients send them; what is given twice keeps its order.
+            let mut query = request.query.clone();
+            query.sort_by(|(a, _), (b, _)| a.cmp(b));
+            url.query_pairs_mut().extend_pairs(&query);
         }
         url
     }
