@@ -4,6 +4,7 @@ use crate::active::Active;
 use crate::lease::revoke::How;
 use crate::lease::{Lease, retry};
 use crate::token::Token;
+use crate::token::record::is_storage_id;
 use lessor_engine::{Context, Error, LeaseView, Params, Paths, Reply, Result, Seconds, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -90,7 +91,7 @@ async fn lookup(system: Arc<System>, cx: Context, of: Of) -> Result<Reply> {
 /// Tokens stand among the leases, by the path they were made at and their storage id: those of logins below `auth/`,
 /// those that hold a wrapped answer where that was asked for.
 async fn token_of(active: &Active, cx: &Context, id: &str) -> Result<Option<Token>> {
-    let Some((path, key)) = id.rsplit_once('/') else { return Ok(None) };
+    let Some((path, key)) = id.rsplit_once('/').filter(|(_, key)| is_storage_id(key)) else { return Ok(None) };
     let found = active.tokens.get(key, active.now()).await?.map(|(token, _)| token);
     Ok(found.filter(|token| token.path == path && token.namespace == cx.namespace))
 }

@@ -239,6 +239,11 @@ pub fn fresh_text(now: Timestamp, namespace: &str) -> Secret {
     Secret::new(format!("hvs.{}{dot}{namespace}", ordered_id(now)))
 }
 
+/// Whether a text has the form of a storage id, which no lease has.
+pub fn is_storage_id(text: &str) -> bool {
+    text.len() == 73 && text.as_bytes()[8] == b'h'
+}
+
 /// The storage id of a token text. Texts of our own making begin with their time, so that tokens made one after
 /// the other are neighbours in storage; texts somebody chose stand together at the beginning.
 pub fn storage_id(salt: &hmac::Key, text: &str) -> String {
