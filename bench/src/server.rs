@@ -63,7 +63,7 @@ impl Server {
         let (port, cluster) = (free_port()?, free_port()?);
         let config = directory.join("config.hcl");
         let text = format!(
-            "{storage}\nlistener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n tls_disable = true\n}}\n\
+            "{storage}\nlistener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{cluster}\"\n tls_disable = true\n}}\n\
              api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\nlog_level = \"warn\"\n"
         );
         std::fs::write(&config, text)?;
